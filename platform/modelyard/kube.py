@@ -1,0 +1,138 @@
+"""InferenceServices through any Kubernetes API; the only thing that is deployed is deployed through here."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from modelyard.errors import DeployFailed
+from modelyard.waiting import wait_until
+
+GROUP, VERSION, PLURAL = "serving.kserve.io", "v1beta1", "inferenceservices"
+Object = dict[str, Any]
+
+
+class InferenceServices:
+    """Reads and writes InferenceServices with a kubeconfig; every answer is the API's own JSON object."""
+
+    def __init__(self, kubeconfig: Path, namespace: str = "default") -> None:
+        from kubernetes import client, config
+
+        held = client.Configuration()
+        config.load_kube_config(str(kubeconfig), client_configuration=held)
+        held.proxy = None  # kubernetes 35 sends loopback through HTTPS_PROXY even with NO_PROXY
+        held.retries = 1
+        self._api = client.CustomObjectsApi(client.ApiClient(held))
+        self.namespace = namespace
+
+    def get(self, name: str) -> Object | None:
+        """The InferenceService, or None where there is none."""
+        from kubernetes.client import ApiException
+
+        try:
+            return self._api.get_namespaced_custom_object(GROUP, VERSION, self.namespace, PLURAL, name)
+        except ApiException as error:
+            if error.status == 404:
+                return None
+            raise self._failed(f"InferenceService {name} could not be read", error) from error
+
+    def list(self) -> list[Object]:
+        """Every InferenceService of the namespace."""
+        return self._api.list_namespaced_custom_object(GROUP, VERSION, self.namespace, PLURAL)["items"]
+
+    def apply(self, manifest: Object) -> Object:
+        """Create the InferenceService, or replace its spec and annotations; other writers' labels stay.
+
+        Raises:
+            DeployFailed: the API refused it; the message is the API's.
+        """
+        from kubernetes.client import ApiException
+
+        name = manifest["metadata"]["name"]
+        try:
+            present = self.get(name)
+            if present is None:
+                return self._api.create_namespaced_custom_object(GROUP, VERSION, self.namespace, PLURAL, manifest)
+            meta = {**present["metadata"]}
+            meta["annotations"] = {**meta.get("annotations", {}), **manifest["metadata"].get("annotations", {})}
+            meta["labels"] = {**meta.get("labels", {}), **manifest["metadata"].get("labels", {})}
+            body = {**present, "metadata": meta, "spec": manifest["spec"]}
+            return self._api.replace_namespaced_custom_object(GROUP, VERSION, self.namespace, PLURAL, name, body)
+        except ApiException as error:
+            raise self._failed(f"InferenceService {name} was not applied", error) from error
+
+    def patch(self, name: str, merge_patch: Object) -> Object:
+        """Merge-patch an InferenceService (RFC 7386); a null removes."""
+        from kubernetes.client import ApiException
+
+        try:
+            return self._api.patch_namespaced_custom_object(GROUP, VERSION, self.namespace, PLURAL, name, merge_patch)
+        except ApiException as error:
+            raise self._failed(f"InferenceService {name} was not patched", error) from error
+
+    def delete(self, name: str) -> None:
+        """Delete an InferenceService; one that is not there is no error."""
+        from kubernetes.client import ApiException
+
+        try:
+            self._api.delete_namespaced_custom_object(GROUP, VERSION, self.namespace, PLURAL, name)
+        except ApiException as error:
+            if error.status != 404:
+                raise self._failed(f"InferenceService {name} was not deleted", error) from error
+
+    def wait_ready(self, name: str, *, generation: int, deadline_s: float = 120.0) -> Object:
+        """Wait until the controller has seen this generation and the InferenceService is Ready at it.
+
+        Raises:
+            WaitTimeout: with the conditions as they last were.
+        """
+        seen: list[Object] = []
+
+        def ready() -> Object | None:
+            held = self.get(name)
+            if held is None:
+                return None
+            seen[:] = [held]
+            fresh = held.get("status", {}).get("observedGeneration", 0) >= generation
+            return held if fresh and is_ready(held) else None
+
+        return wait_until(
+            ready,
+            what=f"InferenceService {name} to be ready",
+            deadline_s=deadline_s,
+            next_command=f"kubectl describe inferenceservice {name}",
+            last_answer=lambda: describe_conditions(seen[0]) if seen else "no such InferenceService",
+        )
+
+    def _failed(self, what: str, error: Any) -> DeployFailed:
+        import json
+
+        try:
+            message = json.loads(error.body)["message"]
+        except (TypeError, ValueError, KeyError):
+            message = f"{error.status} {error.reason}"
+        return DeployFailed(f"{what}: {message}", next_command="kubectl get inferenceservices")
+
+
+def condition(held: Object, kind: str) -> Object | None:
+    """A condition of the status by its type."""
+    return next((c for c in held.get("status", {}).get("conditions", []) if c["type"] == kind), None)
+
+
+def is_ready(held: Object) -> bool:
+    """Whether the condition Ready is True."""
+    found = condition(held, "Ready")
+    return bool(found and found["status"] == "True")
+
+
+def describe_conditions(held: Object) -> str:
+    """The conditions, one a line, as a person reads them."""
+    return "\n".join(
+        f"{c['type']}={c['status']} {c.get('reason', '')} {c.get('message', '')}".rstrip()
+        for c in held.get("status", {}).get("conditions", [])
+    )
+
+
+def traffic(held: Object) -> list[Object]:
+    """Traffic entries of the predictor: revisionName, percent, latestRevision, tag."""
+    return held.get("status", {}).get("components", {}).get("predictor", {}).get("traffic", [])

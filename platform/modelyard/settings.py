@@ -1,0 +1,58 @@
+"""Every setting: its default, its unit and its environment variable (`MODELYARD_` + the name in capitals)."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+def _xdg(variable: str, fallback: str) -> Path:
+    return Path(os.environ.get(variable) or Path.home() / fallback) / "modelyard"
+
+
+class Settings(BaseSettings):
+    """What a person may set, by environment variable; the command line overrides where it has an option."""
+
+    model_config = SettingsConfigDict(env_prefix="MODELYARD_", extra="ignore")
+
+    name: str = Field("default", pattern=r"^[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?$", description="Name of the yard")
+    state_dir: Path = Field(
+        default_factory=lambda: _xdg("XDG_STATE_HOME", ".local/state"), description="Folder that holds the yards"
+    )
+    cache_dir: Path = Field(
+        default_factory=lambda: _xdg("XDG_CACHE_HOME", ".cache"), description="Folder of fetched programs"
+    )
+    on: Literal["", "local"] = Field("", description="Substrate; empty continues what is up, else local")
+    ports: str = Field("7600", description='First port of the block of 20, or "auto" for a block that is free')
+    domain: str = Field("localhost", description="Domain of the InferenceServices' host names")
+    namespace: str = Field("default", description="Namespace that the story deploys to")
+    require_registered_models: bool = Field(False, description="Refuse models without a digest annotation")
+    up_deadline_s: float = Field(120.0, gt=0, description="Seconds until every service must be ready")
+    ready_deadline_s: float = Field(120.0, gt=0, description="Seconds until an InferenceService must be ready")
+    stop_deadline_s: float = Field(20.0, gt=0, description="Seconds until a stopped process is killed")
+    scrape_interval_s: int = Field(2, ge=1, le=60, description="Seconds between two scrapes and rule evaluations")
+
+
+def load_settings() -> Settings:
+    """The settings of this process's environment.
+
+    Raises:
+        SettingError: names the variable, its value and what is allowed.
+    """
+    from pydantic import ValidationError
+
+    from modelyard.errors import SettingError
+
+    try:
+        return Settings()
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = str(first["loc"][0])
+        raise SettingError(
+            f"setting MODELYARD_{field.upper()} is {first.get('input')!r}: {first['msg']}",
+            next_command=f"unset MODELYARD_{field.upper()}",
+        ) from error

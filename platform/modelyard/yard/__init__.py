@@ -1,0 +1,1 @@
+"""One person's running platform: its folder, its record, its processes."""
