@@ -1,0 +1,70 @@
+"""Request bodies: JSON or YAML by their Content-Type."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+
+from modelyard.serving.api.errors import ApiError, bad_request, unsupported_media_type
+from modelyard.serving.api.resources import Resource
+
+OBJECT_TYPES = ("application/json", "application/yaml")
+
+
+def media_type(content_type: str | None) -> str:
+    """The type without parameters; an absent one is JSON (the Python client 37 sends none)."""
+    return (content_type or "application/json").split(";")[0].strip().lower()
+
+
+def decode(body: bytes, content_type: str | None, accepted: tuple[str, ...], kind: str) -> Any:
+    """The body as data.
+
+    Raises:
+        ApiError: 415 for a type that is not accepted, 400 for a body that is not of its type.
+    """
+    found = media_type(content_type)
+    if found not in accepted:
+        raise unsupported_media_type(accepted)
+    if found.endswith("yaml"):
+        return _decode_yaml(body, kind)
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise _unrecognized(kind, f"json parse error: {error}", body) from error
+
+
+def decode_object(body: bytes, content_type: str | None, resource: Resource) -> dict[str, Any]:
+    """The body as an object of the resource, with metadata as an object.
+
+    Raises:
+        ApiError: as `decode`; 400 for another kind or version.
+    """
+    decoded = decode(body, content_type, OBJECT_TYPES, resource.kind)
+    if not isinstance(decoded, dict):
+        raise _unrecognized(resource.kind, "the body is not an object", body)
+    version = decoded.setdefault("apiVersion", resource.api_version)
+    kind = decoded.setdefault("kind", resource.kind)
+    if version != resource.api_version:
+        message = f"the API version in the data ({version}) does not match the expected API version"
+        raise bad_request(f"{message} ({resource.api_version})")
+    if kind != resource.kind:
+        raise bad_request(f"the kind in the data ({kind}) does not match the expected kind ({resource.kind})")
+    if not isinstance(decoded.setdefault("metadata", {}), dict):
+        raise bad_request(f"{resource.kind} cannot be handled: metadata must be an object")
+    return decoded
+
+
+def _decode_yaml(body: bytes, kind: str) -> Any:
+    import yaml
+
+    try:
+        return yaml.safe_load(body)
+    except yaml.YAMLError as error:
+        raise _unrecognized(kind, f"yaml parse error: {error}", body) from error
+
+
+def _unrecognized(kind: str, why: str, body: bytes) -> ApiError:
+    told = body[:200].decode("utf-8", "replace")
+    message = f"the object provided is unrecognized (must be of type {kind}): couldn't get version/kind; {why}"
+    return bad_request(f"{message} ({told})")

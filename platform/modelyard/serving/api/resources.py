@@ -1,0 +1,90 @@
+"""The kinds that the API serves, as data: routes, discovery, tables and OpenAPI are made from this list."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+READ = ("get", "list", "watch")
+WRITE = ("create", "delete", "deletecollection", "patch", "update")
+
+
+@dataclass(frozen=True)
+class Resource:
+    """One kind. `stored` is its name in the store; None means that every list of it is empty."""
+
+    group: str
+    version: str
+    plural: str
+    singular: str
+    kind: str
+    stored: str | None
+    namespaced: bool = True
+    verbs: tuple[str, ...] = READ
+    short_names: tuple[str, ...] = ()
+    categories: tuple[str, ...] = ()
+    has_status: bool = False
+    selectable: tuple[str, ...] = ("metadata.name", "metadata.namespace")
+    """Fields that a fieldSelector may name."""
+
+    @property
+    def api_version(self) -> str:
+        """As an object's apiVersion."""
+        return f"{self.group}/{self.version}" if self.group else self.version
+
+    @property
+    def prefix(self) -> str:
+        """Path of the group and version."""
+        return f"/apis/{self.group}/{self.version}" if self.group else f"/api/{self.version}"
+
+    @property
+    def qualified(self) -> str:
+        """As messages name it: `inferenceservices.serving.kserve.io`."""
+        return f"{self.plural}.{self.group}" if self.group else self.plural
+
+
+INFERENCESERVICES = Resource(
+    group="serving.kserve.io",
+    version="v1beta1",
+    plural="inferenceservices",
+    singular="inferenceservice",
+    kind="InferenceService",
+    stored="inferenceservices",
+    verbs=READ + WRITE,
+    short_names=("isvc",),
+    has_status=True,
+)
+NAMESPACES = Resource(
+    "", "v1", "namespaces", "namespace", "Namespace", "namespaces", namespaced=False, short_names=("ns",)
+)
+EVENTS = Resource(
+    group="",
+    version="v1",
+    plural="events",
+    singular="event",
+    kind="Event",
+    stored="events",
+    short_names=("ev",),
+    selectable=(
+        "metadata.name",
+        "metadata.namespace",
+        "involvedObject.kind",
+        "involvedObject.namespace",
+        "involvedObject.name",
+        "involvedObject.uid",
+        "involvedObject.apiVersion",
+        "involvedObject.resourceVersion",
+        "involvedObject.fieldPath",
+        "reason",
+        "reportingComponent",
+        "source",
+        "type",
+    ),
+)
+SERVICES = Resource("", "v1", "services", "service", "Service", None, short_names=("svc",))
+
+RESOURCES = (INFERENCESERVICES, NAMESPACES, EVENTS, SERVICES)
+
+
+def in_group(group: str, version: str) -> tuple[Resource, ...]:
+    """The kinds of a group and version."""
+    return tuple(kind for kind in RESOURCES if (kind.group, kind.version) == (group, version))

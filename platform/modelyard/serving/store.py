@@ -1,0 +1,324 @@
+"""Objects of the Kubernetes API on disk: one SQLite file, one counter as resourceVersion, a bounded history to watch.
+
+A write is on disk when the call returns (WAL with synchronous=FULL), object and history entry in one transaction, so a
+kill -9 loses nothing that a client was told. Everything is called from one asyncio thread.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import time
+import uuid
+from collections import deque
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from modelyard.errors import YardError
+
+Object = dict[str, Any]
+
+HISTORY_EVENTS = 1000
+"""Events that a watch can still start from; older ones are compacted away."""
+RECENT_EVENTS = 64
+"""Events kept decoded in memory, so that an event is decoded once for all watchers."""
+OWNED_METADATA = ("uid", "creationTimestamp", "generation", "resourceVersion", "name", "namespace")
+"""Fields of metadata that only the store sets."""
+
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS counter (id INTEGER PRIMARY KEY CHECK (id = 1), version INTEGER, floor INTEGER);
+CREATE TABLE IF NOT EXISTS objects (
+    resource TEXT, namespace TEXT, name TEXT, body BLOB, PRIMARY KEY (resource, namespace, name)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS history (
+    version INTEGER PRIMARY KEY, resource TEXT, type TEXT, body BLOB, labels_before BLOB);
+"""
+
+
+class StoreError(YardError):
+    """A request that the store refuses; `resource`, `namespace` and `name` say for which object."""
+
+    def __init__(self, what: str, resource: str, namespace: str, name: str) -> None:
+        super().__init__(f"{what}: {resource} {namespace}/{name}")
+        self.resource = resource
+        self.namespace = namespace
+        self.name = name
+
+
+class AlreadyExists(StoreError):
+    """An object of that name is there already."""
+
+
+class NotFound(StoreError):
+    """There is no object of that name."""
+
+
+class Conflict(StoreError):
+    """The object has changed since the version that the writer read."""
+
+
+class Expired(YardError):
+    """A watch asks for events that are compacted away, or for a version that this store never gave out.
+
+    `floor` is the oldest version that a watch can start from.
+    """
+
+    def __init__(self, since: int, floor: int) -> None:
+        super().__init__(f"too old resource version: {since} ({floor})")
+        self.since = since
+        self.floor = floor
+
+
+@dataclass(frozen=True)
+class Event:
+    """One change: `type` is ADDED, MODIFIED or DELETED; `obj` is shared by all watchers and must not be changed."""
+
+    type: str
+    obj: Object
+    version: int
+    labels_before: Object = field(default_factory=dict)
+    """Labels before a MODIFIED, for watchers with a label selector."""
+    wire: dict[str, bytes] = field(default_factory=dict, compare=False, repr=False)
+    """Encoded forms, kept so that an event is encoded once for all watchers."""
+
+
+Events = list[Event]
+
+
+class Store:
+    """Objects by resource, namespace and name.
+
+    Args:
+        path: the SQLite file; its folder is made.
+        history_events: how many changes a watch can go back.
+        now: gives the time of creationTimestamp, in seconds since 1970.
+    """
+
+    def __init__(
+        self, path: Path, *, history_events: int = HISTORY_EVENTS, now: Callable[[], float] = time.time
+    ) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._now = now
+        self._history_events = history_events
+        self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        self._db.execute("PRAGMA journal_mode=WAL")
+        self._db.execute("PRAGMA synchronous=FULL")
+        self._db.executescript(SCHEMA)
+        # Seconds since 1970 as first version: a client that still watches an earlier yard at this address gets Expired.
+        self._db.execute("INSERT OR IGNORE INTO counter VALUES (1, ?1, ?1)", (int(now()),))
+        self.version, self.floor = self._db.execute("SELECT version, floor FROM counter").fetchone()
+        self._recent: deque[tuple[str, Event]] = deque(maxlen=RECENT_EVENTS)
+        self._recent_since = self.version
+        self._waiting: set[asyncio.Future[None]] = set()
+        self.closed = False
+
+    def create(self, resource: str, obj: Object, *, dry_run: bool = False) -> Object:
+        """Store a new object with uid, creationTimestamp, resourceVersion and, where it has a spec, generation 1.
+
+        Raises:
+            AlreadyExists: there is one of that name.
+        """
+        meta = {key: value for key, value in obj["metadata"].items() if key not in ("resourceVersion", "generation")}
+        namespace, name = meta.get("namespace", ""), meta["name"]
+        if self._body(resource, namespace, name) is not None:
+            raise AlreadyExists("exists already", resource, namespace, name)
+        meta["uid"] = str(uuid.uuid4())
+        meta["creationTimestamp"] = timestamp(self._now())
+        if "spec" in obj:
+            meta["generation"] = 1
+        made = {**obj, "metadata": meta}
+        return copied(made) if dry_run else self._write("ADDED", resource, made)
+
+    def get(self, resource: str, namespace: str, name: str) -> Object:
+        """The object.
+
+        Raises:
+            NotFound: there is none of that name.
+        """
+        body = self._body(resource, namespace, name)
+        if body is None:
+            raise NotFound("not found", resource, namespace, name)
+        return orjson.loads(body)
+
+    def list(self, resource: str, namespace: str | None = None) -> tuple[list[Object], int]:
+        """Objects of a namespace (None: of all) ordered by namespace and name, and the version of this state."""
+        where, values = ("", ()) if namespace is None else (" AND namespace = ?", (namespace,))
+        rows = self._db.execute(
+            f"SELECT body FROM objects WHERE resource = ?{where} ORDER BY namespace, name",  # noqa: S608
+            (resource, *values),
+        )
+        return [orjson.loads(body) for (body,) in rows], self.version
+
+    def replace(
+        self, resource: str, obj: Object, *, expected_version: str | None = None, dry_run: bool = False
+    ) -> Object:
+        """Replace everything but the status; generation + 1 where the spec changed; no change keeps the version.
+
+        Raises:
+            NotFound: there is none of that name.
+            Conflict: `expected_version` is given and is not the present one.
+        """
+        meta = obj["metadata"]
+        present = self._expect(resource, meta.get("namespace", ""), meta["name"], expected_version)
+        owned = {key: present["metadata"][key] for key in OWNED_METADATA if key in present["metadata"]}
+        made = {**obj, "metadata": {**meta, **owned}}
+        made.pop("status", None)
+        if "status" in present:
+            made["status"] = present["status"]
+        if made.get("spec") != present.get("spec"):
+            made["metadata"]["generation"] = owned.get("generation", 0) + 1
+        return self._update(resource, present, made, dry_run=dry_run)
+
+    def update_status(
+        self,
+        resource: str,
+        namespace: str,
+        name: str,
+        status: Object,
+        *,
+        expected_version: str | None = None,
+        dry_run: bool = False,
+    ) -> Object:
+        """Replace the status only; no change keeps the version.
+
+        Raises:
+            NotFound: there is none of that name.
+            Conflict: `expected_version` is given and is not the present one.
+        """
+        present = self._expect(resource, namespace, name, expected_version)
+        return self._update(resource, present, {**present, "status": status}, dry_run=dry_run)
+
+    def delete(
+        self, resource: str, namespace: str, name: str, *, expected_version: str | None = None, dry_run: bool = False
+    ) -> Object:
+        """Delete at once, whatever finalizers say, and return the object as it last was.
+
+        Raises:
+            NotFound: there is none of that name.
+            Conflict: `expected_version` is given and is not the present one.
+        """
+        present = self._expect(resource, namespace, name, expected_version)
+        return present if dry_run else self._write("DELETED", resource, present)
+
+    def events_after(self, resource: str, since: int) -> Events:
+        """Changes of a resource after version `since`, oldest first.
+
+        Raises:
+            Expired: the history does not reach back so far, or `since` is of another store.
+        """
+        if not self.floor <= since <= self.version:
+            raise Expired(since, self.floor)
+        if since >= self._recent_since:
+            return [event for kind, event in self._recent if kind == resource and event.version > since]
+        rows = self._db.execute(
+            "SELECT type, body, version, labels_before FROM history"
+            " WHERE version > ? AND resource = ? ORDER BY version",
+            (since, resource),
+        )
+        return [Event(kind, orjson.loads(body), version, orjson.loads(labels)) for kind, body, version, labels in rows]
+
+    async def watch(self, resource: str, since: int) -> AsyncIterator[Event]:
+        """Changes of a resource after version `since`, as they come; ends when the store is closed.
+
+        Raises:
+            Expired: as in `events_after`.
+        """
+        while not self.closed:
+            events = self.events_after(resource, since)
+            since = self.version
+            for event in events:
+                yield event
+            await self.changed(since)
+
+    async def changed(self, since: int) -> int:
+        """Wait until the counter passes `since` or the store is closed; the counter."""
+        while self.version <= since and not self.closed:
+            waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._waiting.add(waiter)
+            try:
+                await waiter
+            finally:
+                self._waiting.discard(waiter)
+        return self.version
+
+    def close(self) -> None:
+        """End every watch and close the file; a write after this fails."""
+        self.closed = True
+        self._wake()
+        self._db.close()
+
+    def _body(self, resource: str, namespace: str, name: str) -> bytes | None:
+        row = self._db.execute(
+            "SELECT body FROM objects WHERE resource = ? AND namespace = ? AND name = ?", (resource, namespace, name)
+        ).fetchone()
+        return row[0] if row else None
+
+    def _expect(self, resource: str, namespace: str, name: str, version: str | None) -> Object:
+        present = self.get(resource, namespace, name)
+        if version is not None and version != present["metadata"]["resourceVersion"]:
+            raise Conflict("changed meanwhile", resource, namespace, name)
+        return present
+
+    def _update(self, resource: str, present: Object, made: Object, *, dry_run: bool) -> Object:
+        if made == present or dry_run:
+            return copied(made)
+        return self._write("MODIFIED", resource, made, labels_before=present["metadata"].get("labels") or {})
+
+    def _write(self, kind: str, resource: str, obj: Object, *, labels_before: Object | None = None) -> Object:
+        version = self.version + 1
+        meta = {**obj["metadata"], "resourceVersion": str(version)}
+        body = orjson.dumps({**obj, "metadata": meta})
+        key = (resource, meta.get("namespace", ""), meta["name"])
+        labels = labels_before or {}
+        floor = max(self.floor, version - self._history_events)
+        with Transaction(self._db):
+            if kind == "DELETED":
+                self._db.execute("DELETE FROM objects WHERE resource = ? AND namespace = ? AND name = ?", key)
+            else:
+                self._db.execute("INSERT OR REPLACE INTO objects VALUES (?, ?, ?, ?)", (*key, body))
+            self._db.execute(
+                "INSERT INTO history VALUES (?, ?, ?, ?, ?)", (version, resource, kind, body, orjson.dumps(labels))
+            )
+            self._db.execute("DELETE FROM history WHERE version <= ?", (floor,))
+            self._db.execute("UPDATE counter SET version = ?, floor = ?", (version, floor))
+        self._remember(resource, Event(kind, orjson.loads(body), version, labels))
+        self.version, self.floor = version, floor
+        self._wake()
+        return orjson.loads(body)
+
+    def _remember(self, resource: str, event: Event) -> None:
+        if len(self._recent) == RECENT_EVENTS:
+            self._recent_since = self._recent[0][1].version
+        self._recent.append((resource, event))
+
+    def _wake(self) -> None:
+        for waiter in self._waiting:
+            if not waiter.done():
+                waiter.set_result(None)
+
+
+class Transaction:
+    """All of it is written, or nothing."""
+
+    def __init__(self, db: sqlite3.Connection) -> None:
+        self._db = db
+
+    def __enter__(self) -> None:
+        self._db.execute("BEGIN IMMEDIATE")
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        self._db.execute("COMMIT" if kind is None else "ROLLBACK")
+
+
+def copied(obj: Object) -> Object:
+    """A deep copy that shares nothing with the caller's object."""
+    return orjson.loads(orjson.dumps(obj))
+
+
+def timestamp(now: float) -> str:
+    """A time in seconds since 1970 as Kubernetes writes it."""
+    return datetime.fromtimestamp(now, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
