@@ -1,0 +1,44 @@
+"""One at a time in a workspace."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from modelyard.waiting import wait_until
+from modelyard.workspace.programs import Say, silent
+
+DEADLINE_S = 300.0
+
+
+@contextmanager
+def hold_lock(path: Path, say: Say = silent) -> Iterator[int]:
+    """Hold a file's lock and give its descriptor: a program that inherits it keeps the lock for as long as it runs.
+
+    Raises:
+        WaitTimeout: somebody else held it for five minutes.
+    """
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        if not _take(descriptor):
+            say("waiting for another command in this workspace")
+            wait_until(
+                lambda: _take(descriptor) or None,
+                what=f"the lock {path}",
+                deadline_s=DEADLINE_S,
+                next_command=f"fuser '{path}'",
+            )
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _take(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
