@@ -159,7 +159,7 @@ SERVING = Group(
         *(
             Series(
                 f"modelyard:latency_seconds:p{percent}",
-                f"Time to the answer at the gateway: {percent} of 100 requests were faster; no sample without requests.",
+                f"Time to the answer at the gateway: {percent} of 100 were faster; no sample without requests.",
                 "seconds",
                 PER_REVISION,
                 _gateway_quantile(percent / 100),
