@@ -68,9 +68,9 @@ class Monitor:
         while True:
             params = {**self.of, "model_version": model_version, "after": after, "limit": ROWS_A_PAGE}
             page = [json.loads(line) for line in self._call("GET", "/rows", params=params).text.splitlines() if line]
-            yield from page
-            if len(page) < ROWS_A_PAGE:
+            if not page:
                 return
+            yield from page
             after = int(page[-1]["seq"])
 
     def last_seq(self, model_version: str) -> int:

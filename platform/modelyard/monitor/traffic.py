@@ -1,0 +1,179 @@
+"""Which model versions have traffic: read from the InferenceServices' status through the kubeconfig.
+
+Only plain reads over https: the kubernetes package would cost this service 100 MiB.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import logging
+import ssl
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from modelyard.kube import GROUP, PLURAL, VERSION, Object, traffic
+from modelyard.monitor.cloudevents import VERSION_ANNOTATION
+from modelyard.monitor.queries import Reader
+from modelyard.monitor.writer import Writer
+
+log = logging.getLogger(__name__)
+LOOK_EVERY_S = 1.0
+Service = tuple[str, str]
+"""Namespace and name."""
+Revisions = dict[tuple[str, str], tuple[str, str, str]]
+"""By (uid, revision name): namespace, InferenceService, model version."""
+
+
+@dataclass(frozen=True)
+class TrafficView:
+    """What was last known of one InferenceService; `revisions` are those that get a share above 0."""
+
+    uid: str
+    revisions: frozenset[str]
+
+
+@dataclass
+class Observed:
+    """What the API last said; kept as it was while the API cannot be reached."""
+
+    services: dict[Service, TrafficView] = field(default_factory=dict)
+    known: Revisions = field(default_factory=dict)
+
+
+def read_service(held: Object) -> tuple[Service, TrafficView]:
+    """The revisions of an InferenceService that get traffic."""
+    meta = held["metadata"]
+    named = {entry.get("revisionName", "") for entry in traffic(held) if entry.get("percent") or 0}
+    return (meta["namespace"], meta["name"]), TrafficView(str(meta.get("uid", "")), frozenset(named - {""}))
+
+
+def read_revision(held: Object) -> tuple[str, str, str] | None:
+    """Uid, newest revision and its model version, or None while the controller has not caught up with the spec."""
+    meta, status = held["metadata"], held.get("status", {})
+    revision = status.get("components", {}).get("predictor", {}).get("latestCreatedRevision")
+    version = (meta.get("annotations") or {}).get(VERSION_ANNOTATION)
+    if not revision or version is None or status.get("observedGeneration") != meta.get("generation"):
+        return None
+    return str(meta.get("uid", "")), revision, version
+
+
+def decide_in_traffic(observed: Observed, service: Service, model_version: str) -> bool:
+    """Whether a model version gets traffic.
+
+    An InferenceService that the API never showed counts as having it, and so does a version that no known revision
+    has while a revision of unknown version gets traffic: it may be that one.
+    """
+    view = observed.services.get(service)
+    revisions = {key: found for key, found in observed.known.items() if found[:2] == service}
+    if view is None:
+        return not revisions
+    named = {revision: found[2] for (uid, revision), found in revisions.items() if uid == view.uid}
+    if any(named.get(revision) == model_version for revision in view.revisions):
+        return True
+    return model_version not in named.values() and any(revision not in named for revision in view.revisions)
+
+
+class KubernetesApi:
+    """Reads InferenceServices with what a kubeconfig holds: server, CA and token."""
+
+    def __init__(self, kubeconfig: Path) -> None:
+        held = _load(kubeconfig)
+        context = _named(held["contexts"], held["current-context"])["context"]
+        cluster = _named(held["clusters"], context["cluster"])["cluster"]
+        user = _named(held["users"], context["user"])["user"]
+        self._client = httpx.AsyncClient(
+            base_url=cluster["server"],
+            headers={"authorization": f"Bearer {user['token']}"},
+            verify=_trust(cluster),
+            timeout=5,
+            trust_env=False,
+        )
+
+    async def list(self) -> Iterable[Object]:
+        """Every InferenceService of every namespace.
+
+        Raises:
+            httpx.HTTPError: the API cannot be reached, or says no.
+        """
+        answer = await self._client.get(f"/apis/{GROUP}/{VERSION}/{PLURAL}")
+        answer.raise_for_status()
+        return answer.json()["items"]
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._client.aclose()
+
+
+def _load(kubeconfig: Path) -> Mapping[str, Any]:
+    import yaml
+
+    return yaml.safe_load(kubeconfig.read_text("utf-8"))
+
+
+def _named(items: Iterable[Mapping[str, Any]], name: str) -> Mapping[str, Any]:
+    return next(item for item in items if item["name"] == name)
+
+
+def _trust(cluster: Mapping[str, Any]) -> ssl.SSLContext:
+    data = cluster.get("certificate-authority-data")
+    if data:
+        return ssl.create_default_context(cadata=base64.b64decode(data).decode("ascii"))
+    return ssl.create_default_context(cafile=cluster.get("certificate-authority"))
+
+
+class TrafficWatch:
+    """Looks at the API each second; a kubeconfig that is made anew (at each `up`) is read anew."""
+
+    def __init__(self, kubeconfig: Path, writer: Writer, reader: Reader) -> None:
+        self._kubeconfig, self._writer = kubeconfig, writer
+        self.observed = Observed(known=reader.revisions())
+        self._api: KubernetesApi | None = None
+        self._reachable = True
+
+    async def run(self) -> None:
+        """Watch until cancelled."""
+        try:
+            while True:
+                try:
+                    await self._look()
+                    self._reachable = True
+                except (httpx.HTTPError, OSError, LookupError, StopIteration, TypeError, ValueError) as error:
+                    await self._forget_api(error)
+                except Exception:
+                    log.exception("the traffic watch goes on")
+                await asyncio.sleep(LOOK_EVERY_S)
+        finally:
+            await self._close()
+
+    async def _look(self) -> None:
+        if self._api is None:
+            self._api = KubernetesApi(self._kubeconfig)
+        services: dict[Service, TrafficView] = {}
+        for held in await self._api.list():
+            service, view = read_service(held)
+            services[service] = view
+            await self._note(service, read_revision(held))
+        self.observed.services = services
+
+    async def _note(self, service: Service, found: tuple[str, str, str] | None) -> None:
+        if found is None or found[:2] in self.observed.known:
+            return
+        uid, revision, version = found
+        await self._writer.commit(lambda store: store.note_revision(uid, revision, service, version))
+        self.observed.known[uid, revision] = (*service, version)
+
+    async def _forget_api(self, error: Exception) -> None:
+        if self._reachable:
+            log.warning("the Kubernetes API did not answer: %s: %s; traffic stays as last known", type(error), error)
+        self._reachable = False
+        await self._close()
+
+    async def _close(self) -> None:
+        api, self._api = self._api, None
+        if api is not None:
+            await api.close()
