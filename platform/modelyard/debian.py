@@ -1,0 +1,119 @@
+"""A program from Debian's archive without root and without touching the system: own package lists, unpacked only."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from modelyard.errors import ProgramMissing
+from modelyard.toolbox import Pin
+
+KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
+SUITE = "sid"
+"""Debian unstable: stable's Prometheus is 2.x."""
+APT_DEADLINE_S = 300.0
+DEFAULT_MIRROR = "http://deb.debian.org/debian"
+
+
+def fetch_package(pin: Pin, programs: Path, say: Callable[[str], None]) -> Path:
+    """Download and unpack a program's package to PROGRAMS/NAME-VERSION; returns the program.
+
+    Raises:
+        ProgramMissing: apt is missing, or the archive does not answer; says what else would do.
+    """
+    if not shutil.which("apt-get") or not shutil.which("dpkg") or not KEYRING.exists():
+        raise _missing(pin, "this is not a Debian with apt-get, dpkg and its archive keyring")
+    say(f"fetching {pin.name} from Debian {SUITE} (package {pin.debian_package}, unpacked under {programs})")
+    programs.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{pin.name}.", dir=programs) as scratch:
+        package = _download(pin, Path(scratch), lists=programs.parent / "apt")
+        version = package.name.split("_")[1]
+        unpacked = Path(scratch) / "root"
+        _run(pin, ["dpkg", "-x", str(package), str(unpacked)], Path(scratch))
+        if pin.relocate:
+            relocate(unpacked / pin.debian_program, pin.relocate)
+        home = programs / f"{pin.name}-{version}"
+        if not home.exists():
+            unpacked.chmod(0o755)
+            unpacked.rename(home)
+    return home / pin.debian_program
+
+
+def relocate(program: Path, folder: str) -> None:
+    """Make a folder that a program has built in relative, so that it is found below the program's working directory.
+
+    The path keeps its length: `/usr/share/x` becomes `usr/share/x/`.
+    """
+    built_in = folder.encode()
+    program.write_bytes(program.read_bytes().replace(built_in, built_in.lstrip(b"/") + b"/"))
+
+
+def find_mirror(sources: list[str]) -> str:
+    """The first address of Debian's main archive in apt's source files, one-line or deb822 form."""
+    for text in sources:
+        for line in text.splitlines():
+            found = re.match(r"(?:URIs:|deb(?:\s+\[[^]]*\])?)\s*(https?://\S+)", line)
+            if found and "security" not in found.group(1):
+                return found.group(1).rstrip("/")
+    return DEFAULT_MIRROR
+
+
+def _read_sources() -> list[str]:
+    folder = Path("/etc/apt/sources.list.d")
+    files = [Path("/etc/apt/sources.list"), *sorted(folder.glob("*.sources")), *sorted(folder.glob("*.list"))]
+    return [path.read_text("utf-8", "replace") for path in files if path.is_file()]
+
+
+def _download(pin: Pin, scratch: Path, *, lists: Path) -> Path:
+    for folder in (lists / "lists" / "partial", lists / "cache" / "archives" / "partial"):
+        folder.mkdir(parents=True, exist_ok=True)
+    # A list of its own for each fetch would be 17 MB again for each program: apt asks only whether it has changed.
+    source = lists / "sid.list"
+    source.write_text(f"deb [signed-by={KEYRING}] {find_mirror(_read_sources())} {SUITE} main\n", "utf-8")
+    options = {
+        "Dir::Etc::sourcelist": source,
+        "Dir::Etc::sourceparts": "-",
+        "Dir::State::lists": lists / "lists",
+        "Dir::Cache": lists / "cache",
+        "Acquire::Languages": "none",
+        "APT::Sandbox::User": "root",
+    }
+    told = [part for name, value in options.items() for part in ("-o", f"{name}={value}")]
+    _run(pin, ["apt-get", "-q", *told, "update"], scratch)
+    _run(pin, ["apt-get", "-q", *told, "download", pin.debian_package], scratch)
+    return next(scratch.glob("*.deb"))
+
+
+def _run(pin: Pin, argv: list[str], folder: Path) -> None:
+    try:
+        done = subprocess.run(
+            argv,
+            cwd=folder,
+            env={**os.environ, "LC_ALL": "C"},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=APT_DEADLINE_S,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise _missing(pin, str(error)) from error
+    # apt-get update ends with 0 although nothing could be reached, and says so in a line.
+    complaints = [line for line in done.stderr.splitlines() if line.startswith(("E:", "W: Failed", "dpkg"))]
+    if done.returncode or complaints:
+        raise _missing(pin, "\n".join(complaints) or f"{argv[0]} ended with {done.returncode}")
+
+
+def _missing(pin: Pin, why: str) -> ProgramMissing:
+    return ProgramMissing(
+        f"{pin.name} {pin.minimum} or newer is not on PATH, and it could not be fetched from Debian {SUITE}",
+        allowed=f"a program {' or '.join(pin.executables)} of version {pin.minimum} or newer on PATH "
+        f"(the publisher's release {pin.version} is one)",
+        detail=why,
+        next_command=f"install {pin.name}, then ./invoke up",
+    )

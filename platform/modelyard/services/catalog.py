@@ -1,0 +1,29 @@
+"""Every service of a yard, once: the plan, the supervisor, status and help are made from this list."""
+
+from __future__ import annotations
+
+from modelyard.services import (
+    alertmanager,
+    envoy,
+    grafana,
+    mlflow,
+    monitor,
+    objectstore,
+    prometheus,
+    replicas,
+    serving,
+)
+from modelyard.services.service import Service
+
+CATALOG: tuple[Service, ...] = (
+    objectstore.SERVICE,
+    mlflow.SERVICE,
+    prometheus.SERVICE,
+    alertmanager.SERVICE,
+    replicas.SERVICE,
+    serving.SERVICE,
+    envoy.SERVICE,
+    monitor.SERVICE,
+    grafana.SERVICE,
+)
+BY_NAME = {service.name: service for service in CATALOG}

@@ -1,0 +1,165 @@
+"""The yard's block of ports on 127.0.0.1: which it is, whether it is free, and who holds a port that is not."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import socket
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from modelyard.errors import SettingError, YardError
+from modelyard.yard.layout import PORT_BLOCK, PORTS
+from modelyard.yard.record import read_record
+
+AUTO = "auto"
+FIRST_AUTO = 7600
+LAST_AUTO = 30000
+"""Below the ports that Linux gives to outgoing connections (32768 on)."""
+
+
+class PortTaken(YardError):
+    """A port of the yard's block is held by a program that is not of this yard."""
+
+
+def parse_first_port(wanted: str) -> int | None:
+    """The first port that a setting asks for, or None for `auto`.
+
+    Raises:
+        SettingError: neither a port nor auto.
+    """
+    if wanted == AUTO:
+        return None
+    if not wanted.isdecimal() or not 1024 <= int(wanted) <= 65535 - PORT_BLOCK:
+        raise SettingError(
+            f"ports is {wanted!r}",
+            allowed=f'"auto", or a first port from 1024 to {65535 - PORT_BLOCK} (setting MODELYARD_PORTS)',
+            next_command="./invoke up --ports auto",
+        )
+    return int(wanted)
+
+
+def decide_first_port(
+    recorded: int | None, wanted: int | None, *, explicit: bool, is_usable: Callable[[int], bool]
+) -> int:
+    """The first port of a yard's block.
+
+    Args:
+        recorded: what yard.json says, or None for a new yard.
+        wanted: the setting, or None for auto.
+        explicit: whether a person set it; a default does not move a yard that has a block.
+        is_usable: whether a block is free or this yard's own.
+
+    Raises:
+        PortTaken: auto finds no block.
+    """
+    if recorded is not None and (not explicit or (wanted is None and is_usable(recorded))):
+        return recorded
+    if wanted is not None:
+        return wanted
+    for first in range(FIRST_AUTO, LAST_AUTO, PORT_BLOCK):
+        if is_usable(first):
+            return first
+    raise PortTaken(f"no block of {PORT_BLOCK} free ports from {FIRST_AUTO} to {LAST_AUTO}", next_command="ss -ltnp")
+
+
+def is_free(port: int) -> bool:
+    """Whether a server could listen on the port of 127.0.0.1 now; connections that are closing do not count."""
+    with socket.socket() as held:
+        held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            held.bind(("127.0.0.1", port))
+        except OSError as error:
+            if error.errno in (errno.EADDRINUSE, errno.EACCES):
+                return False
+            raise
+    return True
+
+
+def block(first: int) -> dict[str, int]:
+    """Each service's port in the block."""
+    return {key: first + offset for key, offset in PORTS.items()}
+
+
+def taken_by_others(first: int, own: set[int]) -> dict[str, int]:
+    """The ports of a block on which a process listens that is not among `own` (pids of the yard)."""
+    taken = {key: port for key, port in block(first).items() if not is_free(port)}
+    if taken and own:
+        held = {port for pid in own for port in _listening(pid)}
+        taken = {key: port for key, port in taken.items() if port not in held}
+    return taken
+
+
+def _listening(pid: int) -> list[int]:
+    import psutil
+
+    try:
+        process = psutil.Process(pid)
+        # psutil 6 renamed connections; kserve keeps psutil below it.
+        connections = getattr(process, "net_connections", None) or process.connections
+        return [held.laddr.port for held in connections("tcp") if held.status == psutil.CONN_LISTEN]
+    except psutil.Error:
+        return []
+
+
+def describe_holder(port: int) -> str:
+    """Who listens on a port, as `python3 (pid 4711)`; another user's program cannot be named."""
+    import psutil
+
+    try:
+        listening = [
+            c for c in psutil.net_connections("tcp") if c.status == psutil.CONN_LISTEN and c.laddr.port == port
+        ]
+        pid = next((c.pid for c in listening if c.pid), None)
+        return f"{psutil.Process(pid).name()} (pid {pid})" if pid else "a program of another user"
+    except psutil.Error:
+        return "a program that cannot be named"
+
+
+def refuse_taken(first: int, taken: dict[str, int]) -> None:
+    """Raise for ports that are held by programs that are not of this yard.
+
+    Raises:
+        PortTaken: names every port, its service, and the program with its pid.
+    """
+    if not taken:
+        return
+    told = "; ".join(f"port {port} ({key}) is held by {describe_holder(port)}" for key, port in taken.items())
+    raise PortTaken(
+        told,
+        allowed=f"the ports {first} to {first + PORT_BLOCK - 1} free, or another block",
+        next_command="./invoke up --ports auto",
+    )
+
+
+@contextmanager
+def choosing() -> Iterator[Reservations]:
+    """Alone among this user's yards, so that two that start at once do not choose one block."""
+    folder = Path(tempfile.gettempdir()) / f"modelyard-{os.getuid()}-ports"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    with (folder / "lock").open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        yield Reservations(folder)
+
+
+class Reservations:
+    """Which yard of this user has which block: a file a block that names the yard's folder, good while it has it."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def is_of_another(self, first: int, yard: Path) -> bool:
+        """Whether another yard, up or down, has this block."""
+        try:
+            holder = Path((self._folder / str(first)).read_text("utf-8"))
+            record = read_record(holder / "yard.json")
+        except (OSError, YardError):
+            return False
+        return holder != yard and record is not None and record.ports == first
+
+    def take(self, first: int, yard: Path) -> None:
+        """Note that the yard has the block; call it in one turn with writing the yard's record."""
+        (self._folder / str(first)).write_text(str(yard), "utf-8")
