@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from pathlib import Path
 
@@ -34,7 +35,20 @@ def _rule(series: Series) -> str:
 
 def generated() -> dict[Path, str]:
     """Every generated file with the text that it must have."""
-    return {HERE / "rules" / "recording.yml": recording_rules()}
+    from dashboards import model_health, service_health
+
+    return {
+        HERE / "rules" / "recording.yml": recording_rules(),
+        HERE / "json" / "service-health.json": dashboard_json(service_health.build()),
+        HERE / "json" / "model-health.json": dashboard_json(model_health.build()),
+    }
+
+
+def dashboard_json(built: object) -> str:
+    """A dashboard as Grafana reads it."""
+    from grafana_foundation_sdk.cog.encoder import JSONEncoder
+
+    return json.dumps(built, cls=JSONEncoder, indent=2, sort_keys=True) + "\n"
 
 
 def main() -> int:
