@@ -42,7 +42,7 @@ def log_run(trained: "Trained", params: dict[str, Any]) -> str:
     data = describe_data(params)
     tags = {f"data.{name}": value for name, value in data.items()} | {"git.commit": git("rev-parse", "HEAD")}
     with mlflow.start_run(run_name=f"flights on data {data['version']}", tags=tags) as run:
-        mlflow.log_params(flatten({k: params[k] for k in ("data", "features", "holdout", "model")}) | trained.rows)
+        mlflow.log_params(choices(params) | trained.rows)
         mlflow.log_metrics(trained.figures)
         mlflow.log_input(as_dataset(trained, data), context="training", tags=tags)
         with tempfile.TemporaryDirectory() as folder:
@@ -68,14 +68,10 @@ def describe_data(params: dict[str, Any]) -> dict[str, str]:
 
 
 def as_dataset(trained: "Trained", data: dict[str, str]) -> Any:
-    """The data as an MLflow dataset: its digest is DVC's md5, its source the remote's object."""
-    return mlflow.data.from_pandas(
-        trained.reference,
-        source=data["url"],
-        name=f"{data['name']}-{data['version']}",
-        targets="truth",
-        digest=data["md5"],
-    )
+    """The training rows as an MLflow dataset: its digest is DVC's md5, its source the remote's object."""
+    rows = trained.seen[[*FEATURES, "truth"]]
+    name = f"{data['name']}-{data['version']}"
+    return mlflow.data.from_pandas(rows, source=data["url"], name=name, targets="truth", digest=data["md5"])
 
 
 def log_model(trained: "Trained") -> None:
@@ -117,15 +113,12 @@ def monitoring_settings(params: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def flatten(nested: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    """{"model": {"max_iter": 60}} -> {"model.max_iter": 60}."""
-    flat: dict[str, Any] = {}
-    for name, value in nested.items():
-        if isinstance(value, dict):
-            flat |= flatten(value, f"{prefix}{name}.")
-        else:
-            flat[f"{prefix}{name}"] = value
-    return flat
+def choices(params: dict[str, Any]) -> dict[str, Any]:
+    """The parameters that decided this run, one level deep: {"model": {"max_iter": 60}} -> {"model.max_iter": 60}."""
+    chosen = {name: params[name] for name in ("features", "holdout", "model")}
+    flat = {f"{section}.{name}": value for section, held in chosen.items() for name, value in held.items()}
+    data = params["data"]
+    return {"data.version": data["version"], "data.months": data["months"][data["version"]], **flat}
 
 
 def write_json(path: Path, held: Any) -> None:

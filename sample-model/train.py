@@ -25,6 +25,7 @@ class Trained:
     model: HistGradientBoostingClassifier
     figures: dict[str, float]
     confusion: dict[str, Any]
+    seen: pd.DataFrame
     reference: pd.DataFrame
     rows: dict[str, int]
 
@@ -77,6 +78,7 @@ def train(table: pd.DataFrame, params: dict[str, Any]) -> Trained:
             **{f"days_{name}": figure for name, figure in on_days.items()},
         },
         confusion=confusion(unseen["truth"], most_probable(probabilities, model.classes_), model.classes_),
+        seen=seen,
         reference=draw_reference(seen, model, params["monitoring"]),
         rows={"rows_trained": len(seen), "rows_held_out": len(unseen), "rows_held_out_days": int(apart_days.sum())},
     )
