@@ -1,20 +1,96 @@
-"""What an object must be to be stored."""
+"""What an object must be to be stored, in the order of a real cluster: fields, types, defaults, values, rules."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import re
+from typing import Any
 
-from modelyard.serving.api import errors
-
-if TYPE_CHECKING:
-    from modelyard.serving.api.handlers import Call
+from modelyard.serving.api import errors, schemas
+from modelyard.serving.api.kserve_rules import find_refusal, with_defaults
+from modelyard.serving.api.resources import INFERENCESERVICES, NAMESPACES, Resource
+from modelyard.serving.api.validation import Report, inspect
 
 Object = dict[str, Any]
 
+STRICT, WARN, IGNORE = "Strict", "Warn", "Ignore"
+_LABEL = "[a-z0-9]([-a-z0-9]*[a-z0-9])?"
+SUBDOMAIN = rf"{_LABEL}(\.{_LABEL})*"
 
-def admit(call: Call, obj: Object, present: Object | None) -> None:
-    """Check the object and fill in its defaults; `present` is what it replaces."""
-    if not obj["metadata"].get("name"):
-        told = "Required value: name or generateName is required"
-        cause = {"reason": "FieldValueRequired", "message": told, "field": "metadata.name"}
-        raise errors.invalid(call.resource.kind, call.resource.group, "", [cause])
+
+def admit(resource: Resource, obj: Object, *, field_validation: str = "") -> tuple[Object, list[str]]:
+    """The object as it is to be stored (pruned, defaults filled in), and warnings for the client.
+
+    Args:
+        resource: its kind.
+        obj: as sent, or as a patch makes it; without a status where the kind has that as a subresource.
+        field_validation: what becomes of unknown fields: Strict, Warn (the default) or Ignore.
+
+    Raises:
+        ApiError: 400 for wrong types and, under Strict, unknown fields; 422 for values; 403 for KServe's rules.
+    """
+    if field_validation not in ("", STRICT, WARN, IGNORE):
+        told = f'Unsupported value: "{field_validation}": supported values: "{IGNORE}", "{WARN}", "{STRICT}"'
+        cause = {"reason": "FieldValueNotSupported", "message": told, "field": "fieldValidation"}
+        raise errors.invalid("Options", "meta.k8s.io", "", [cause])
+    report = Report()
+    pruned = _inspected(resource, obj, report)
+    if report.unknown and field_validation == STRICT:
+        told = ", ".join(f'unknown field "{path}"' for path in report.unknown)
+        raise _undecodable(resource, f"strict decoding error: {told}")
+    _refuse_wrong_types(resource, report)
+    made = _DEFAULTERS.get(resource.plural, lambda same: same)(pruned)
+    _refuse_values(resource, made)
+    if resource is INFERENCESERVICES:
+        refusal = find_refusal(made)
+        if refusal:
+            raise refusal
+    warned = [] if field_validation == IGNORE else [f'unknown field "{path}"' for path in report.unknown]
+    return made, warned
+
+
+def namespace_with_defaults(obj: Object) -> Object:
+    """A namespace as a real cluster makes it: active, and labelled with its name."""
+    meta = obj["metadata"]
+    labels = {**meta.get("labels", {}), "kubernetes.io/metadata.name": meta.get("name", "")}
+    held = {"spec": {"finalizers": ["kubernetes"]}, "status": {"phase": "Active"}}
+    return {**obj, **held, "metadata": {**meta, "labels": labels}}
+
+
+_DEFAULTERS = {INFERENCESERVICES.plural: with_defaults, NAMESPACES.plural: namespace_with_defaults}
+
+
+def _inspected(resource: Resource, obj: Object, report: Report) -> Object:
+    if resource is INFERENCESERVICES:
+        return inspect(obj, schemas.inference_service(), "", report)
+    return {**obj, "metadata": inspect(obj["metadata"], schemas.OBJECT_META, "metadata", report)}
+
+
+def _refuse_wrong_types(resource: Resource, report: Report) -> None:
+    for path, found, wanted in report.wrong:
+        told = f"json: cannot unmarshal {found} into Go struct field {path} of type {wanted}"
+        if path.startswith("metadata") or resource is not INFERENCESERVICES:
+            raise _undecodable(resource, told)
+        hook = "inferenceservice.kserve-webhook-server.defaulter"
+        raise errors.ApiError(400, "", f'admission webhook "{hook}" denied the request: {told}')
+
+
+def _refuse_values(resource: Resource, obj: Object) -> None:
+    report, name = Report(), obj["metadata"].get("name", "")
+    if not name:
+        report.cause("FieldValueRequired", "metadata.name", "Required value: name or generateName is required")
+    elif not re.fullmatch(SUBDOMAIN, name) or len(name) > 253:
+        report.cause(
+            "FieldValueInvalid",
+            "metadata.name",
+            f'Invalid value: "{name}": a lowercase RFC 1123 subdomain must consist of lower case alphanumeric'
+            " characters, '-' or '.', and must start and end with an alphanumeric character (e.g. 'example.com',"
+            rf" regex used for validation is '{SUBDOMAIN}')",
+        )
+    _inspected(resource, obj, report)
+    if report.causes:
+        raise errors.invalid(resource.kind, resource.group, name, report.causes)
+
+
+def _undecodable(resource: Resource, told: str) -> errors.ApiError:
+    message = f'{resource.kind} in version "{resource.version}" cannot be handled as a {resource.kind}: {told}'
+    return errors.bad_request(message)

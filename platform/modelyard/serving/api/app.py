@@ -12,6 +12,7 @@ from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from modelyard.serving.api import discovery, errors, handlers, openapi
+from modelyard.serving.api.admission import namespace_with_defaults
 from modelyard.serving.api.query import wants_aggregated_discovery
 from modelyard.serving.api.resources import NAMESPACES, RESOURCES, Resource
 from modelyard.serving.store import AlreadyExists, Store, StoreError
@@ -88,7 +89,12 @@ def create_app(
         routes += _resource_routes(store, resource)
     app = Starlette(
         routes=routes,
-        exception_handlers={404: _page_not_found, 405: _page_not_found, errors.ApiError: _refused},
+        exception_handlers={
+            404: _page_not_found,
+            405: _page_not_found,
+            errors.ApiError: _refused,
+            Exception: _failed,
+        },
     )
     app.router.redirect_slashes = False
     return BearerToken(app, token)
@@ -147,10 +153,14 @@ def _discovery_routes() -> list[BaseRoute]:
     async def ready(_: Request) -> Response:
         return PlainTextResponse("ok")
 
+    async def may(_: Request) -> Response:
+        return handlers.answer(discovery.ACCESS_REVIEW, 201)
+
     routes: list[BaseRoute] = [Route(path, ready) for path in ("/healthz", "/livez", "/readyz")]
     routes += [Route(path, version) for path in ("/version", "/version/")]
     routes += [Route(path, api) for path in ("/api", "/api/")] + [Route(path, apis) for path in ("/apis", "/apis/")]
     routes += [Route("/api/v1", core), Route("/api/v1/", core)]
+    routes.append(Route("/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", may, methods=["POST"]))
     for group, versions in discovery.groups().items():
         routes += _group_routes(group, versions)
     return routes
@@ -179,13 +189,7 @@ def _aggregated(*, core: bool) -> Response:
 
 
 def _ensure_namespace(store: Store, name: str) -> None:
-    made = {
-        "apiVersion": "v1",
-        "kind": "Namespace",
-        "metadata": {"name": name, "labels": {"kubernetes.io/metadata.name": name}},
-        "spec": {"finalizers": ["kubernetes"]},
-        "status": {"phase": "Active"},
-    }
+    made = namespace_with_defaults({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
     try:
         store.create(NAMESPACES.stored or "", made)
     except AlreadyExists:
@@ -200,3 +204,8 @@ async def _refused(_: Request, error: Exception) -> Response:
     if not isinstance(error, errors.ApiError):
         raise error
     return handlers.answer(error.body(), error.code)
+
+
+async def _failed(_: Request, error: Exception) -> Response:
+    told = errors.internal(f"{type(error).__name__}: {error}")
+    return handlers.answer(told.body(), told.code)

@@ -44,6 +44,11 @@ def bad_request(message: str) -> ApiError:
     return ApiError(400, "BadRequest", message)
 
 
+def internal(message: str) -> ApiError:
+    """500: our own fault; the log has the trace."""
+    return ApiError(500, "InternalError", f"Internal error occurred: {message}")
+
+
 def unauthorized() -> ApiError:
     """401: no bearer token, or a wrong one."""
     return ApiError(401, "Unauthorized", "Unauthorized")

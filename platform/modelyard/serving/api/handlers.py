@@ -109,10 +109,9 @@ def create(call: Call) -> Response:
         meta["name"] = meta["generateName"] + "".join(secrets.choice(SUFFIX_LETTERS) for _ in range(5))
     if resource.has_status:
         obj.pop("status", None)
-    admit(call, obj, None)
     if resource.namespaced:
         _expect_namespace(call)
-    made = call.store.create(resource.stored or "", obj, dry_run=is_dry_run(call.query))
+    made = call.store.create(resource.stored or "", _admitted(call, obj), dry_run=is_dry_run(call.query))
     return answer(call.encoder.one(made), 201, call.warnings)
 
 
@@ -124,13 +123,17 @@ def replace(call: Call) -> Response:
         told = "Invalid value: 0: must be specified for an update"
         cause = {"reason": "FieldValueInvalid", "message": told, "field": "metadata.resourceVersion"}
         raise errors.invalid_update(call.resource, call.name, cause)
-    return _write(call, obj, call.present())
+    uid = obj["metadata"].get("uid")
+    present = call.present()["metadata"]["uid"]
+    if uid and uid != present:
+        why = f"Precondition failed: UID in precondition: {uid}, UID in object meta: {present}"
+        raise errors.conflict(call.resource, call.name, why)
+    return _write(call, obj)
 
 
 def patch(call: Call) -> Response:
     """PATCH of an object, merge or JSON."""
-    present = call.present()
-    return _write(call, _patched(call, present), present)
+    return _write(call, _patched(call, call.present()))
 
 
 def replace_status(call: Call) -> Response:
@@ -189,13 +192,18 @@ def _patched(call: Call, present: Object) -> Object:
     return patched
 
 
-def _write(call: Call, obj: Object, present: Object) -> Response:
+def _admitted(call: Call, obj: Object) -> Object:
+    made, warnings = admit(call.resource, obj, field_validation=call.query.get("fieldValidation", ""))
+    call.warnings.extend(warnings)
+    return made
+
+
+def _write(call: Call, obj: Object) -> Response:
     expected = obj["metadata"].get("resourceVersion")
     if call.resource.has_status:
         obj = {key: value for key, value in obj.items() if key != "status"}
-    admit(call, obj, present)
     made = call.store.replace(
-        call.resource.stored or "", obj, expected_version=expected, dry_run=is_dry_run(call.query)
+        call.resource.stored or "", _admitted(call, obj), expected_version=expected, dry_run=is_dry_run(call.query)
     )
     return answer(call.encoder.one(made), 200, call.warnings)
 

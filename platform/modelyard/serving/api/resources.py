@@ -54,7 +54,15 @@ INFERENCESERVICES = Resource(
     has_status=True,
 )
 NAMESPACES = Resource(
-    "", "v1", "namespaces", "namespace", "Namespace", "namespaces", namespaced=False, short_names=("ns",)
+    group="",
+    version="v1",
+    plural="namespaces",
+    singular="namespace",
+    kind="Namespace",
+    stored="namespaces",
+    namespaced=False,
+    verbs=(*READ, "create"),
+    short_names=("ns",),
 )
 EVENTS = Resource(
     group="",
@@ -80,9 +88,19 @@ EVENTS = Resource(
         "type",
     ),
 )
+ACCESS_REVIEWS = Resource(
+    group="authorization.k8s.io",
+    version="v1",
+    plural="selfsubjectaccessreviews",
+    singular="selfsubjectaccessreview",
+    kind="SelfSubjectAccessReview",
+    stored=None,
+    namespaced=False,
+    verbs=("create",),
+)
 SERVICES = Resource("", "v1", "services", "service", "Service", None, short_names=("svc",))
 
-RESOURCES = (INFERENCESERVICES, NAMESPACES, EVENTS, SERVICES)
+RESOURCES = (INFERENCESERVICES, NAMESPACES, EVENTS, SERVICES, ACCESS_REVIEWS)
 
 
 def in_group(group: str, version: str) -> tuple[Resource, ...]:

@@ -10,7 +10,12 @@ from modelyard.serving.api.resources import Resource
 
 Object = dict[str, Any]
 
-_NAME = "Name must be unique within a namespace."
+_NAME = (
+    "Name must be unique within a namespace. Is required when creating resources, although some resources may allow a"
+    " client to request the generation of an appropriate name automatically. Name is primarily intended for creation"
+    " idempotence and configuration definition. Cannot be updated. More info:"
+    " https://kubernetes.io/docs/concepts/overview/working-with-objects/names#names"
+)
 _COLUMN = "Custom resource definition column (in JSONPath format): "
 
 
