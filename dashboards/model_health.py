@@ -68,7 +68,7 @@ DRIFT = [
     ),
     bars(
         "Distance in the last window, farthest first",
-        "The same, now: which question should be asked of the data's owner first?",
+        "The same, now. The first bar says what to ask the owner of the data about.",
         f"sort_desc(modelyard:drift_distance{{{SERVICE}}})",
         "{{column}}, " + VERSION,
         limit=Limit(DRIFT_THRESHOLD),
@@ -133,7 +133,7 @@ WRONG = [
     ),
     graph(
         "Wrong predictions by true class",
-        "A second, as the truths come in.",
+        "Wrong predictions a second, as the truths come in: a class that suddenly rises is being lost.",
         [
             (
                 f"sum by (truth, model_version) (modelyard:wrong_predictions:rate{{{SERVICE}}})",

@@ -169,6 +169,8 @@ def stretches(title: str, about: str, promql: str, legend: str, *, span: int = 1
         .span(span)
         .thresholds(_thresholds(Limit(1)))
         .show_value(kinds.VisibilityMode.NEVER)
+        .line_width(0)
+        .fill_opacity(70)
         .no_value("no alert in this time")
     )
 
