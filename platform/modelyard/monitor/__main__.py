@@ -19,6 +19,7 @@ from starlette.applications import Starlette
 from modelyard.connections import FOLDER_VARIABLE, Connections, connect
 from modelyard.errors import ServiceFailed, YardError
 from modelyard.monitor.app import Monitor, create_app
+from modelyard.monitor.ingest import App
 from modelyard.monitor.metrics import make_registry
 from modelyard.monitor.queries import Reader
 from modelyard.monitor.references import Fetcher, Mlflow, ReferenceStore
@@ -55,7 +56,7 @@ async def expire_halves(writer: Writer) -> None:
         await asyncio.sleep(EXPIRE_EVERY_S)
 
 
-def compose(conn: Connections) -> Starlette:
+def compose(conn: Connections) -> App:
     """The monitor of a yard as an ASGI app; its background work starts and ends with it."""
     folder = conn.layout.data("monitor")
     database, reports = folder / "monitor.db", folder / "reports"

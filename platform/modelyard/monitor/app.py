@@ -21,7 +21,7 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from modelyard.monitor import posted
-from modelyard.monitor.cloudevents import Event, EventInvalid, read_binary, read_json
+from modelyard.monitor.ingest import LARGEST_BODY_BYTES, App, Ingest, read_body
 from modelyard.monitor.metrics import InTraffic, read_backlog
 from modelyard.monitor.pages import render_index
 from modelyard.monitor.queries import Reader
@@ -29,7 +29,6 @@ from modelyard.monitor.status import describe_status
 from modelyard.monitor.store import Store
 from modelyard.monitor.writer import Writer
 
-LARGEST_BODY_BYTES = 64 * 1024 * 1024
 HEALTH_DEADLINE_S = 3.0
 MOST_ROWS = 1_000_000
 FILTERS = ("namespace", "inferenceservice", "model_version")
@@ -64,24 +63,6 @@ class Endpoints:
     def __init__(self, monitor: Monitor) -> None:
         self._m = monitor
 
-    async def events(self, request: Request) -> Response:
-        """Binary, structured and batched CloudEvents; 202 once all of them are durable."""
-        if not secrets.compare_digest(request.path_params["path"].encode(), self._m.event_path.encode()):
-            return refuse(404, "no such path")
-        body = await _body(request)
-        if body is None:
-            return refuse(413, f"a body may have {LARGEST_BODY_BYTES} bytes")
-        kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-        try:
-            if kind in ("application/cloudevents+json", "application/cloudevents-batch+json"):
-                events = read_json(body)
-            else:
-                events = [read_binary(request.headers, body)]
-        except EventInvalid as error:
-            return refuse(400, f"not a CloudEvent: {error}")
-        now = time.time()
-        return await self._commit(lambda store: _add_events(store, events, now), lambda _: Response(status_code=202))
-
     async def _commit(self, change: Callable[[Store], Any], answer: Callable[[Any], Response]) -> Response:
         try:
             return answer(await self._m.writer.commit(change))
@@ -98,7 +79,7 @@ class Endpoints:
         sent = request.headers.get("authorization", "").encode()
         if not secrets.compare_digest(sent, f"Bearer {self._m.token}".encode()):
             return refuse(401, "Authorization: Bearer with the monitor's token is missing or wrong")
-        body = await _body(request)
+        body = await read_body(request.receive)
         if body is None:
             return refuse(413, f"a body may have {LARGEST_BODY_BYTES} bytes")
         try:
@@ -189,29 +170,12 @@ class Endpoints:
         return render_index(self._status(), reader.windows(state=""), reader.alerts())
 
 
-def _add_events(store: Store, events: list[Event], now: float) -> None:
-    for event in events:
-        store.add_event(event, now)
-
-
-async def _body(request: Request) -> bytes | None:
-    """The body, or None where it is too large."""
-    pieces, size = [], 0
-    async for piece in request.stream():
-        size += len(piece)
-        if size > LARGEST_BODY_BYTES:
-            return None
-        pieces.append(piece)
-    return b"".join(pieces)
-
-
-def create_app(monitor: Monitor, **options: Any) -> Starlette:
-    """The ASGI app; `options` go to Starlette (lifespan)."""
+def create_app(monitor: Monitor, **options: Any) -> App:
+    """The ASGI app, the events' endpoint in front; `options` go to Starlette (lifespan)."""
     endpoints = Endpoints(monitor)
     monitor.reports.mkdir(parents=True, exist_ok=True)
-    return Starlette(
+    others = Starlette(
         routes=[
-            Route("/events/{path}", endpoints.events, methods=["POST"]),
             Route("/truth", endpoints.truth, methods=["POST"]),
             Route("/phase", endpoints.phase, methods=["POST"]),
             Route("/alerts", endpoints.add_alerts, methods=["POST"]),
@@ -226,3 +190,4 @@ def create_app(monitor: Monitor, **options: Any) -> Starlette:
         ],
         **options,
     )
+    return Ingest(others, monitor.writer, monitor.event_path)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -41,13 +41,15 @@ class Event:
     body: bytes
 
 
-def read_binary(headers: Mapping[str, str], body: bytes) -> Event:
-    """The event of a request in binary mode; names of headers in lower case.
+def read_binary(headers: Iterable[tuple[bytes, bytes]], body: bytes) -> Event:
+    """The event of a request in binary mode; names of headers in lower case, as ASGI gives them.
 
     Raises:
         EventInvalid: there is no `ce-id` or no `ce-type`.
     """
-    attributes = {name[3:]: value for name, value in headers.items() if name.startswith("ce-")}
+    attributes = {
+        name[3:].decode("latin-1"): value.decode("latin-1") for name, value in headers if name.startswith(b"ce-")
+    }
     return _event(attributes, body)
 
 

@@ -49,10 +49,13 @@ class Pair:
 
 def count_rows(event: Event) -> int:
     """Rows of a prediction request or response; 0 for everything else."""
-    if event.kind == "request":
-        return len(decode_rows(event.body) or ())
-    if event.kind == "response":
-        return len(decode_predictions(event.body) or ())
+    try:
+        if event.kind == "request":
+            return len(decode_rows(event.body) or ())
+        if event.kind == "response":
+            return len(decode_predictions(event.body) or ())
+    except RecursionError:  # JSON nested a thousand deep is no prediction either
+        return 0
     return 0
 
 

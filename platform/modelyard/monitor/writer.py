@@ -7,8 +7,9 @@ import logging
 import os
 import queue
 import threading
+import time
 from collections.abc import Callable
-from concurrent.futures import Future
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -17,6 +18,29 @@ from modelyard.monitor.store import Store
 log = logging.getLogger(__name__)
 Result = TypeVar("Result")
 MOST_IN_A_COMMIT = 500
+COMMIT_EVERY_S = 0.008
+"""Commits are at least this far apart, so that events that come close together share one (five senders, as KServe's
+logger has, then still reach 400 events/s)."""
+
+
+@dataclass
+class Change:
+    """A change that somebody waits for; `result` or `failure` is set when the commit has come back."""
+
+    apply: Callable[[Store], Any]
+    loop: asyncio.AbstractEventLoop
+    future: asyncio.Future[Any]
+    result: Any = None
+    failure: Exception | None = None
+
+    def tell(self) -> None:
+        """Answer whoever waits; runs in the loop's thread."""
+        if self.future.done():
+            return
+        if self.failure is None:
+            self.future.set_result(self.result)
+        else:
+            self.future.set_exception(self.failure)
 
 
 class Writer:
@@ -24,7 +48,8 @@ class Writer:
 
     def __init__(self, path: Path) -> None:
         self._store = Store(path)
-        self._queue: queue.SimpleQueue[tuple[Callable[[Store], Any], Future[Any]] | None] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[Change | None] = queue.SimpleQueue()
+        self._closing = threading.Event()
         self._thread = threading.Thread(target=self._run, name="monitor-writer", daemon=True)
         self._thread.start()
 
@@ -45,66 +70,77 @@ class Writer:
         Raises:
             sqlite3.Error: it could not be written (disk full); nothing of it is kept.
         """
-        future: Future[Result] = Future()
-        self._queue.put((apply, future))
-        return await asyncio.wrap_future(future)
+        loop = asyncio.get_running_loop()
+        change = Change(apply, loop, loop.create_future())
+        self._queue.put(change)
+        return await change.future
 
     def close(self) -> None:
         """Commit what waits, then close."""
+        self._closing.set()
         self._queue.put(None)
         self._thread.join()
         self._store.close()
 
     def _run(self) -> None:
         try:
-            self._serve()
+            while self._serve():
+                pass
         except BaseException:
             log.exception("the store cannot go on: the supervisor starts the monitor again")
             logging.shutdown()
             os._exit(os.EX_SOFTWARE)
 
-    def _serve(self) -> None:
-        while True:
-            first = self._queue.get()
-            batch = [first]
-            while len(batch) < MOST_IN_A_COMMIT and not self._queue.empty():
-                batch.append(self._queue.get())
-            asked = [item for item in batch if item is not None and item[1].set_running_or_notify_cancel()]
-            if asked:
-                self._write(asked)
-            if None in batch:
-                return
+    def _serve(self) -> bool:
+        """One commit; False when it was the last."""
+        batch = [self._queue.get()]
+        began = time.monotonic()
+        while len(batch) < MOST_IN_A_COMMIT and not self._queue.empty():
+            batch.append(self._queue.get())
+        changes = [change for change in batch if change is not None]
+        if changes:
+            self._write(changes)
+            tell_all(changes)
+        self._closing.wait(max(0.0, began + COMMIT_EVERY_S - time.monotonic()))
+        return None not in batch
 
-    def _write(self, asked: list[tuple[Callable[[Store], Any], Future[Any]]]) -> None:
-        results: list[tuple[Future[Any], Any, Exception | None]] = []
+    def _write(self, changes: list[Change]) -> None:
         try:
             self._store.db.execute("BEGIN IMMEDIATE")
-            results = [(future, *self._apply(apply)) for apply, future in asked]
+            for change in changes:
+                self._apply(change)
             self._store.db.execute("COMMIT")
         except Exception as error:
-            log.exception("a commit of %d changes failed", len(asked))
+            log.exception("a commit of %d changes failed", len(changes))
             self._undo("ROLLBACK")
-            results = [(future, None, error) for _, future in asked]
-        for future, result, failure in results:
-            if failure is None:
-                future.set_result(result)
-            else:
-                future.set_exception(failure)
+            for change in changes:
+                change.failure = error
 
-    def _apply(self, apply: Callable[[Store], Any]) -> tuple[Any, Exception | None]:
+    def _apply(self, change: Change) -> None:
         self._store.db.execute("SAVEPOINT change")
         try:
-            result = apply(self._store)
+            change.result = change.apply(self._store)
         except Exception as error:
             log.exception("a change was refused")
+            change.failure = error
             self._undo("ROLLBACK TO change")
-            self._store.db.execute("RELEASE change")
-            return None, error
         self._store.db.execute("RELEASE change")
-        return result, None
 
     def _undo(self, statement: str) -> None:
         """Take back what was written, and what memory made of it."""
         if self._store.db.in_transaction:
             self._store.db.execute(statement)
         self._store.reload()
+
+
+def tell_all(changes: list[Change]) -> None:
+    """Answer all that wait, with one call into their loop; a loop that is closed has nobody who waits."""
+
+    def tell() -> None:
+        for change in changes:
+            change.tell()
+
+    try:
+        changes[0].loop.call_soon_threadsafe(tell)
+    except RuntimeError:
+        log.debug("the loop is closed")
