@@ -31,6 +31,7 @@ class ModelVersion:
         data_md5: DVC's md5 of the data.
         data_url: `s3://` address of the data.
         git_commit: of the workspace, when it was trained.
+        accuracy: on held-out flights, as its run logged it; None where it logged none.
         aliases: that point at it.
         gate: "passed", "refused", or "" where the gate was not asked.
     """
@@ -44,6 +45,7 @@ class ModelVersion:
     data_md5: str = ""
     data_url: str = ""
     git_commit: str = ""
+    accuracy: float | None = None
     aliases: tuple[str, ...] = ()
     gate: str = ""
 
@@ -123,7 +125,8 @@ def _ensure_model(client: Any, model: str) -> None:
 def _described(client: Any, held: Any) -> ModelVersion:
     from modelyard.registry.gate import GATE_TAG
 
-    tags = client.get_run(held.run_id).data.tags
+    run = client.get_run(held.run_id)
+    tags = run.data.tags
     located = client.get_logged_model(held.model_id or held.source.removeprefix("models:/")).artifact_location
     return ModelVersion(
         name=held.name,
@@ -135,6 +138,7 @@ def _described(client: Any, held: Any) -> ModelVersion:
         data_md5=tags.get("data.md5", ""),
         data_url=tags.get("data.url", ""),
         git_commit=tags.get("git.commit", ""),
+        accuracy=run.data.metrics.get("accuracy"),
         aliases=tuple(sorted(held.aliases)),
         gate=held.tags.get(GATE_TAG, ""),
     )
