@@ -34,6 +34,7 @@ class Settings(BaseSettings):
     up_deadline_s: float = Field(120.0, gt=0, description="Seconds until every service must be ready")
     ready_deadline_s: float = Field(120.0, gt=0, description="Seconds until an InferenceService must be ready")
     stop_deadline_s: float = Field(20.0, gt=0, description="Seconds until a stopped process is killed")
+    report_deadline_s: float = Field(60.0, gt=0, description="Seconds that Evidently may take for one drift window")
     scrape_interval_s: int = Field(2, ge=1, le=15, description="Seconds between two scrapes and rule evaluations")
 
 
