@@ -1,0 +1,84 @@
+"""The serving control plane: Kubernetes API and controller in one light process (`python -m modelyard.serving`)."""
+
+from __future__ import annotations
+
+import asyncio
+
+import uvicorn
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from modelyard.connections import Connections, connect
+from modelyard.serving import metrics
+from modelyard.serving.api import create_app
+from modelyard.serving.controller import Controller, ControllerConfig
+from modelyard.serving.envoy_files import Gateway
+from modelyard.serving.gateway import watched_folder, write_bootstrap
+from modelyard.serving.replicas import only_one
+from modelyard.serving.store import Store
+from modelyard.settings import Settings, load_settings
+
+
+async def metrics_endpoint(_request: Request) -> Response:
+    """The control plane's own series."""
+    return Response(metrics.exposition(), media_type="text/plain; version=0.0.4")
+
+
+def controller_of(conn: Connections, settings: Settings, store: Store) -> Controller:
+    """The controller of a yard."""
+    layout = conn.layout
+    records = layout.data("serving") / "replicas"
+    records.mkdir(parents=True, exist_ok=True)
+    config = ControllerConfig(
+        domain=conn.domain,
+        gateway_port=conn.port("gateway"),
+        records=records,
+        logs=layout.logs,
+        targets=layout.config / "targets" / "replicas.json",
+        require_registered=settings.require_registered_models,
+    )
+    gateway = Gateway(watched_folder(conn), layout.socket("envoy-admin"))
+    return Controller(store, config, gateway, layout.socket("replicas"))
+
+
+async def serve(conn: Connections, settings: Settings) -> None:
+    """Answer the API and reconcile until SIGTERM."""
+    store = Store(conn.layout.data("serving") / "store.sqlite")
+    token = conn.credentials.kubernetes_token
+    app = create_app(store, token=token, extra_routes=[Route("/metrics", metrics_endpoint)])
+    tls = conn.layout.tls
+    server = uvicorn.Server(
+        uvicorn.Config(
+            app,
+            host="127.0.0.1",
+            port=conn.port("kubernetes"),
+            ssl_certfile=tls / "server.pem",
+            ssl_keyfile=tls / "server.key",
+            log_level="warning",
+            access_log=False,
+            timeout_graceful_shutdown=3,
+            lifespan="off",
+        )
+    )
+    controller = controller_of(conn, settings, store)
+    reconciling = asyncio.create_task(controller.run())
+    try:
+        await server.serve()
+    finally:
+        reconciling.cancel()
+        await controller.close()
+        store.close()
+
+
+def main() -> None:
+    """Run the control plane of the yard in MODELYARD_FOLDER."""
+    conn = connect()
+    data = conn.layout.data("serving")
+    with only_one(data / "control-plane.lock"):
+        write_bootstrap(conn)
+        asyncio.run(serve(conn, load_settings()))
+
+
+if __name__ == "__main__":
+    main()

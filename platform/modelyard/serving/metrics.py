@@ -1,0 +1,98 @@
+"""What the control plane tells Prometheus: its own series, and where the replicas are."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from prometheus_client import REGISTRY, generate_latest
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from modelyard.serving.gateway import replace_file
+from modelyard.serving.replica_records import ReplicaRecord
+
+if TYPE_CHECKING:
+    from modelyard.serving.controller import Round
+
+LABELS = ["namespace", "inferenceservice", "revision"]
+
+
+class _LastRound(Collector):
+    """Series of what the last round saw; what is gone from the round is gone from the series."""
+
+    def __init__(self) -> None:
+        self.replicas: dict[tuple[str, str, str, str], int] = {}
+        self.traffic: dict[tuple[str, str, str], float] = {}
+        self.ready: dict[tuple[str, str], float] = {}
+        self.failures: dict[tuple[str, str, str], int] = {}
+
+    def collect(self) -> Iterable[Metric]:
+        replicas = GaugeMetricFamily(
+            "modelyard_serving_replicas", "Replicas by state: starting, ready", labels=[*LABELS, "state"]
+        )
+        for labels, count in self.replicas.items():
+            replicas.add_metric(labels, count)
+        traffic = GaugeMetricFamily(
+            "modelyard_serving_traffic_ratio", "Part of the requests that goes to the revision", labels=LABELS
+        )
+        for where, ratio in self.traffic.items():
+            traffic.add_metric(where, ratio)
+        failures = GaugeMetricFamily(
+            "modelyard_serving_replica_failures", "Ends of replicas in a row that nobody asked for", labels=LABELS
+        )
+        for where, number in self.failures.items():
+            failures.add_metric(where, number)
+        return [replicas, traffic, failures]
+
+
+_LAST = _LastRound()
+REGISTRY.register(_LAST)
+
+
+def observe(held: Round) -> None:
+    """Take a round's counts."""
+    replicas: dict[tuple[str, str, str, str], int] = {}
+    traffic: dict[tuple[str, str, str], float] = {}
+    failures: dict[tuple[str, str, str], int] = {}
+    for revisions in held.revisions.values():
+        for revision in revisions:
+            where = (revision.namespace, revision.inferenceservice, revision.name)
+            ready = len(held.ready_of(revision))
+            replicas[(*where, "ready")] = ready
+            replicas[(*where, "starting")] = len(held.of(revision)) - ready
+            failures[where] = revision.failures
+    for (namespace, name), decision in (held.decisions or {}).items():
+        for target in decision.rollout.traffic:
+            where = (namespace, name, target.revision)
+            traffic[where] = traffic.get(where, 0.0) + target.percent / 100
+    _LAST.replicas, _LAST.traffic, _LAST.failures = replicas, traffic, failures
+
+
+def exposition() -> bytes:
+    """The control plane's own series in Prometheus' text format."""
+    return generate_latest(REGISTRY)
+
+
+def targets(replicas: Iterable[ReplicaRecord]) -> str:
+    """Content of Prometheus' file_sd file: one group a replica."""
+    groups: list[dict[str, Any]] = [
+        {
+            "targets": [f"127.0.0.1:{replica.port}"],
+            "labels": {
+                "namespace": replica.spec.namespace,
+                "inferenceservice": replica.spec.inferenceservice,
+                "revision": replica.spec.revision,
+                "replica": replica.name,
+            },
+        }
+        for replica in sorted(replicas, key=lambda held: held.name)
+    ]
+    return json.dumps(groups, indent=1)
+
+
+def write_targets(path: Path, content: str) -> None:
+    """Replace the file_sd file whole."""
+    replace_file(path, content.encode())

@@ -1,0 +1,290 @@
+"""Request and answer of each prediction as CloudEvents, after the answer, as KServe's agent sends them.
+
+Source: kserve v0.20, cmd/agent and pkg/logger: binary CloudEvents 1.0, a queue of 100, five workers.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+import uuid
+from collections.abc import Awaitable, Callable, MutableMapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import orjson
+from prometheus_client import Counter, Gauge
+
+if TYPE_CHECKING:
+    import aiohttp
+
+    from modelyard.serving.replica_records import ReplicaSpec
+
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+App = Callable[[Any, Receive, Send], Awaitable[None]]
+
+QUEUE_EVENTS = 100
+WORKERS = 5
+WAIT_FOR_ROOM_S = 5.0
+"""Seconds that a connection waits for room in the queue while the receiver answers; it slows only that client."""
+RETRY_FOR_S = 5.0
+"""Seconds for which an event is offered to a receiver that refuses connections."""
+SHUTDOWN_S = 5.0
+TYPES = {"request": "org.kubeflow.serving.inference.request", "response": "org.kubeflow.serving.inference.response"}
+PROBE_HEADER = b"k-network-probe"
+"""Requests of the control plane's own probes carry this header (as Knative's do) and are not logged."""
+
+EVENTS = Counter(
+    "modelyard_payload_events_total",
+    "CloudEvents of the payload log by outcome: sent, refused (not 2xx), lost (no answer), dropped (queue full)",
+    ["outcome"],
+)
+QUEUED = Gauge("modelyard_payload_queued", "CloudEvents that wait in the payload log's queue")
+REQUESTS = Counter("modelyard_replica_requests_total", "Requests answered by this replica", ["code"])
+ACTIVE = Gauge("modelyard_replica_requests_active", "Requests that this replica is answering")
+
+
+@dataclass(frozen=True)
+class LoggedBy:
+    """What is the same in every event of a replica."""
+
+    url: str
+    mode: str
+    inferenceservice: str
+    namespace: str
+    source: str
+    component: str = "predictor"
+    endpoint: str = ""
+    annotations: dict[str, str] | None = None
+    metadata_headers: tuple[str, ...] = ()
+
+    def logs(self, kind: str) -> bool:
+        """Whether the mode (all, request, response) wants this half of the pair."""
+        return self.mode in ("all", kind)
+
+
+def rfc3339(seconds: float) -> str:
+    """A time since 1970 as Go's RFC3339Nano writes it."""
+    whole = datetime.fromtimestamp(int(seconds), UTC).strftime("%Y-%m-%dT%H:%M:%S")
+    return f"{whole}.{int(seconds % 1 * 1e9):09d}Z"
+
+
+def event_headers(
+    by: LoggedBy, kind: str, event_id: str, *, now: float, request_headers: dict[str, str]
+) -> dict[str, str]:
+    """Headers of a binary CloudEvent as KServe's agent sets them; the content type is the request's, if it had one.
+
+    Args:
+        by: the replica's constants.
+        kind: "request" or "response".
+        event_id: the same for both halves of a pair.
+        now: seconds since 1970.
+        request_headers: of the client's request, names in lower case.
+    """
+    at = rfc3339(now)
+    kept = {name: [request_headers[name.lower()]] for name in by.metadata_headers if name.lower() in request_headers}
+    headers = {
+        "Ce-Component": by.component,
+        "Ce-Endpoint": by.endpoint,
+        "Ce-Id": event_id,
+        "Ce-Inferenceservicename": by.inferenceservice,
+        "Ce-Metadata": orjson.dumps(kept).decode(),
+        "Ce-Namespace": by.namespace,
+        "Ce-Recordedtime": at,
+        "Ce-Source": by.source,
+        "Ce-Specversion": "1.0",
+        "Ce-Time": at,
+        "Ce-Type": TYPES[kind],
+    }
+    if by.annotations is not None:
+        headers["Ce-Annotations"] = orjson.dumps(by.annotations).decode()
+    if "content-type" in request_headers:
+        headers["Content-Type"] = request_headers["content-type"]
+    return headers
+
+
+@dataclass
+class Pending:
+    """An event that waits for a worker."""
+
+    headers: dict[str, str]
+    body: bytes
+    queued_at: float
+
+
+class Sender:
+    """A queue and workers that post events over kept connections; nothing is lost while the receiver answers."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._queue: asyncio.Queue[Pending] = asyncio.Queue(QUEUE_EVENTS)
+        self._workers: list[asyncio.Task[None]] = []
+        self._session: aiohttp.ClientSession | None = None
+        self._answering = True
+
+    async def open(self) -> None:
+        """Start the workers in the running loop."""
+        import aiohttp
+
+        # aiohttp and not httpx: half the CPU for a small post, and this shares a core with the model. Its kept
+        # connections end before uvicorn's 5 s, so that a post seldom meets one that the receiver has just closed.
+        connector = aiohttp.TCPConnector(limit=WORKERS, keepalive_timeout=3)
+        self._session = aiohttp.ClientSession(
+            connector=connector, timeout=aiohttp.ClientTimeout(total=10), skip_auto_headers=("Content-Type",)
+        )
+        self._workers = [asyncio.create_task(self._work()) for _ in range(WORKERS)]
+
+    async def close(self) -> None:
+        """Send what is queued, for `SHUTDOWN_S` seconds at most, and end."""
+        try:
+            await asyncio.wait_for(self._queue.join(), SHUTDOWN_S)
+        except TimeoutError:
+            EVENTS.labels("lost").inc(self._queue.qsize())
+        for worker in self._workers:
+            worker.cancel()
+        if self._session is not None:
+            await self._session.close()
+
+    async def put(self, headers: dict[str, str], body: bytes) -> None:
+        """Queue an event: with patience while the receiver answers, else only where there is room."""
+        pending = Pending(headers, body, time.monotonic())
+        try:
+            if self._queue.full() and self._answering:
+                await asyncio.wait_for(self._queue.put(pending), WAIT_FOR_ROOM_S)
+            else:
+                self._queue.put_nowait(pending)
+        except (asyncio.QueueFull, TimeoutError):
+            EVENTS.labels("dropped").inc()
+        QUEUED.set(self._queue.qsize())
+
+    async def _work(self) -> None:
+        while True:
+            pending = await self._queue.get()
+            try:
+                EVENTS.labels(await self._post(pending)).inc()
+            finally:
+                self._queue.task_done()
+                QUEUED.set(self._queue.qsize())
+
+    async def _post(self, pending: Pending) -> str:
+        import aiohttp
+
+        assert self._session is not None
+        wait_s = 0.1
+        while True:
+            try:
+                async with self._session.post(self._url, data=pending.body, headers=pending.headers) as answer:
+                    await answer.read()
+                    self._answering = True
+                    return "sent" if answer.ok else "refused"
+            except (aiohttp.ClientConnectorError, aiohttp.ServerDisconnectedError, ConnectionResetError):
+                # Nothing was taken: refused, or a kept connection that the receiver has closed.
+                self._answering = False
+                if time.monotonic() - pending.queued_at > RETRY_FOR_S:
+                    return "lost"
+                await asyncio.sleep(wait_s)
+                wait_s = min(1.0, wait_s * 2)
+            except (aiohttp.ClientError, TimeoutError, OSError):
+                self._answering = False
+                return "lost"
+
+
+class PayloadLog:
+    """ASGI application around a model server: counts requests, and logs their payload where a logger is set."""
+
+    def __init__(self, app: App, by: LoggedBy | None, *, started: Callable[[], None] | None = None) -> None:
+        self._app = app
+        self._by = by
+        self._sender = Sender(by.url) if by else None
+        self._started = started
+
+    async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
+        """Answer a request, then log it."""
+        if scope["type"] == "lifespan":
+            await self._app(scope, receive, self._lifespan(send))
+        elif scope["type"] != "http":
+            await self._app(scope, receive, send)
+        elif self._by is None or scope["path"] == "/metrics" or _is_probe(scope):
+            await self._counted(scope, receive, send)
+        else:
+            await self._logged(self._by, scope, receive, send)
+
+    def _lifespan(self, send: Send) -> Send:
+        async def watched(message: Message) -> None:
+            if message["type"] == "lifespan.startup.complete":
+                if self._sender:
+                    await self._sender.open()
+                if self._started:
+                    self._started()
+            elif message["type"] == "lifespan.shutdown.complete" and self._sender:
+                await self._sender.close()
+            await send(message)
+
+        return watched
+
+    async def _counted(self, scope: Any, receive: Receive, send: Send) -> int:
+        status = 500
+
+        async def watched(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        ACTIVE.inc()
+        try:
+            await self._app(scope, receive, watched)
+        finally:
+            ACTIVE.dec()
+            REQUESTS.labels(str(status)).inc()
+        return status
+
+    async def _logged(self, by: LoggedBy, scope: Any, receive: Receive, send: Send) -> None:
+        asked, answered = bytearray(), bytearray()
+        received_at = time.time()
+
+        async def copying_receive() -> Message:
+            message = await receive()
+            asked.extend(message.get("body", b""))
+            return message
+
+        async def copying_send(message: Message) -> None:
+            answered.extend(message.get("body", b""))
+            await send(message)
+
+        status = 500
+        try:
+            status = await self._counted(scope, copying_receive, copying_send)
+        finally:
+            headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+            event_id = headers.get("ce-id") or str(uuid.uuid4())
+            assert self._sender is not None
+            if by.logs("request"):
+                request = event_headers(by, "request", event_id, now=received_at, request_headers=headers)
+                await self._sender.put(request, bytes(asked))
+            if by.logs("response") and status == 200:
+                response = event_headers(by, "response", event_id, now=time.time(), request_headers=headers)
+                await self._sender.put(response, bytes(answered))
+
+
+def _is_probe(scope: Any) -> bool:
+    return any(name == PROBE_HEADER for name, _ in scope["headers"])
+
+
+def payload_log_from(app: App, spec: ReplicaSpec, *, port: int, started: Callable[[], None]) -> PayloadLog:
+    """The payload log of a replica; without a logger in its spec it only counts requests."""
+    by = None
+    if spec.logger:
+        by = LoggedBy(
+            url=spec.logger["url"],
+            mode=spec.logger["mode"],
+            inferenceservice=spec.inferenceservice,
+            namespace=spec.namespace,
+            source=f"http://localhost:{port}/",
+            annotations=spec.logger.get("annotations"),
+            metadata_headers=tuple(spec.logger.get("metadataHeaders") or ()),
+        )
+    return PayloadLog(app, by, started=started)

@@ -1,0 +1,148 @@
+"""What is known of each replica: a small file that the replica itself keeps, believed only with its process.
+
+One file a replica, NAME.json, replaced whole. The replica writes it while it lives, the warm parent when it has seen it
+end. A control plane or a warm parent that was killed finds every replica again here.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import psutil
+
+State = Literal["starting", "serving", "failed", "exited"]
+
+
+@dataclass(frozen=True)
+class ReplicaSpec:
+    """What a replica is to be. `logger` is KServe's LoggerSpec with the values of its annotations filled in."""
+
+    name: str
+    namespace: str
+    inferenceservice: str
+    revision: str
+    model_format: str
+    storage_uri: str
+    digest: str | None = None
+    logger: dict[str, Any] | None = None
+    container_concurrency: int = 0
+
+
+@dataclass(frozen=True)
+class ReplicaRecord:
+    """A replica as it was last written down.
+
+    Attributes:
+        start_time: when the process started, by the kernel's word; with the pid it names one process for good.
+        reason: why it failed, in one CamelCase word.
+        exit_code: as a shell tells it, 128 + N for signal N; None where nobody saw the end.
+        ended: seconds since 1970; 0 while it runs.
+    """
+
+    spec: ReplicaSpec
+    pid: int
+    start_time: str
+    port: int
+    state: State = "starting"
+    reason: str = ""
+    message: str = ""
+    exit_code: int | None = None
+    ended: float = 0.0
+    stopping: bool = field(default=False)
+
+    @property
+    def name(self) -> str:
+        """Name of the replica, unique in the yard."""
+        return self.spec.name
+
+    @property
+    def address(self) -> str:
+        """Where the replica answers."""
+        return f"http://127.0.0.1:{self.port}"
+
+
+def start_time_of(pid: int) -> str | None:
+    """When a process started, or None where there is none or it is a zombie.
+
+    Clock ticks since boot on Linux, which no change of the clock moves; elsewhere seconds since 1970.
+    """
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text("utf-8")
+    except FileNotFoundError:
+        if Path("/proc/self/stat").exists():
+            return None
+        return _start_time_by_psutil(pid)
+    except ProcessLookupError:
+        return None
+    fields = stat.rpartition(")")[2].split()
+    return None if fields[0] in "ZX" else fields[19]
+
+
+def _start_time_by_psutil(pid: int) -> str | None:
+    try:
+        process = psutil.Process(pid)
+        return None if process.status() == psutil.STATUS_ZOMBIE else f"{process.create_time():.2f}"
+    except psutil.NoSuchProcess:
+        return None
+
+
+def is_alive(record: ReplicaRecord) -> bool:
+    """Whether the very process of the record runs."""
+    return record.state != "exited" and start_time_of(record.pid) == record.start_time
+
+
+def record_path(folder: Path, name: str) -> Path:
+    """File of a replica."""
+    return folder / f"{name}.json"
+
+
+def write_replica_record(folder: Path, record: ReplicaRecord) -> None:
+    """Replace the file of a replica whole."""
+    part = folder / f".{record.name}.{os.getpid()}.part"
+    part.write_text(json.dumps(asdict(record)), "utf-8")
+    part.replace(record_path(folder, record.name))
+
+
+def read_replica_record(path: Path) -> ReplicaRecord | None:
+    """A record, or None where there is none or it is of another version of this file."""
+    try:
+        held = json.loads(path.read_text("utf-8"))
+        return ReplicaRecord(**{**held, "spec": ReplicaSpec(**held["spec"])})
+    except (FileNotFoundError, ValueError, TypeError, KeyError):
+        return None
+
+
+def read_replica_records(folder: Path, *, now: float) -> list[ReplicaRecord]:
+    """Every replica on record, by name; one whose process is gone reads as exited, `now` if nobody saw it."""
+    found = []
+    for path in sorted(folder.glob("*.json")):
+        record = read_replica_record(path)
+        if record is None:
+            continue
+        if record.state != "exited" and not is_alive(record):
+            # Read again: the replica may have written its last words between the two looks.
+            record = read_replica_record(path) or record
+            record = ended_record(record, exit_code=record.exit_code, now=now)
+        found.append(record)
+    return found
+
+
+def ended_record(record: ReplicaRecord, *, exit_code: int | None, now: float) -> ReplicaRecord:
+    """The record of a replica that has ended; a replica that told its failure keeps its own words."""
+    if record.state == "exited":
+        return replace(record, exit_code=record.exit_code if exit_code is None else exit_code)
+    reason, message = record.reason, record.message
+    if record.state != "failed":
+        reason = "ContainerCrashing"
+        told = "ended" if exit_code is None else f"ended with exit code {exit_code}"
+        message = f"replica {record.name} {told}"
+    return replace(record, state="exited", reason=reason, message=message, exit_code=exit_code, ended=now)
+
+
+def forget_replica(folder: Path, name: str) -> None:
+    """Remove the record of a replica that has ended and was taken note of."""
+    record_path(folder, name).unlink(missing_ok=True)

@@ -1,0 +1,250 @@
+"""Revisions: what a change of an InferenceService makes new, what each needs, and which replicas must start or stop."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from modelyard.serving.models import SCHEMES
+from modelyard.serving.predictors import FORMATS
+from modelyard.serving.replica_records import ReplicaRecord, ReplicaSpec
+
+Object = dict[str, Any]
+
+DIGEST_ANNOTATION = "modelyard.dev/model-digest"
+NOT_IN_TEMPLATE = frozenset({"kubectl.kubernetes.io/last-applied-configuration"})
+"""Annotations that kubectl keeps for itself; everything else makes a new revision, as in KServe."""
+KEPT_REVISIONS = 10
+"""Revisions kept beside those that traffic or a roll-back still needs."""
+BACK_OFF_LIMIT_S = 60.0
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A replica's end that nobody asked for. `time` is in seconds since 1970."""
+
+    replica: str
+    reason: str
+    message: str
+    exit_code: int | None
+    time: float
+
+
+@dataclass(frozen=True)
+class Revision:
+    """A revision as the Store has it.
+
+    Attributes:
+        ready: it has been ready once; a revision stays ready in this sense, its replicas come and go.
+        failures: ends in a row since its replicas were last all ready.
+    """
+
+    namespace: str
+    name: str
+    inferenceservice: str
+    template: Object
+    ready: bool = False
+    failures: int = 0
+    last_failure: Failure | None = None
+    status: Object = field(default_factory=dict, compare=False)
+
+    @property
+    def number(self) -> int:
+        """Its number in the InferenceService."""
+        return int(self.name.rpartition("-")[2])
+
+    @property
+    def predictor(self) -> Object:
+        """`spec.predictor` of the InferenceService as it was, without canaryTrafficPercent."""
+        return self.template["predictor"]
+
+    @property
+    def annotations(self) -> dict[str, str]:
+        """Annotations of the InferenceService as they were."""
+        return self.template.get("annotations", {})
+
+    @property
+    def min_replicas(self) -> int:
+        """How many replicas it has where it serves; scale to zero is not known here, so at least one."""
+        asked = self.predictor.get("minReplicas")
+        return 1 if asked is None else max(1, int(asked))
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """Why a revision cannot be served at all."""
+
+    reason: str
+    message: str
+
+
+def template_of(isvc: Object) -> Object:
+    """The part of an InferenceService whose change makes a new revision."""
+    meta = isvc["metadata"]
+    predictor = {
+        key: value for key, value in isvc["spec"].get("predictor", {}).items() if key != "canaryTrafficPercent"
+    }
+    annotations = {k: v for k, v in (meta.get("annotations") or {}).items() if k not in NOT_IN_TEMPLATE}
+    return {"predictor": predictor, "annotations": annotations, "labels": meta.get("labels") or {}}
+
+
+def revision_name(inferenceservice: str, number: int) -> str:
+    """Knative's name of a revision."""
+    return f"{inferenceservice}-predictor-{number:05d}"
+
+
+def decide_revision(isvc: Object, revisions: Sequence[Revision]) -> Object | None:
+    """The object of the revision that must be made, or None where the newest has this template."""
+    template = template_of(isvc)
+    newest = max(revisions, key=lambda revision: revision.number, default=None)
+    if newest is not None and newest.template == template:
+        return None
+    meta = isvc["metadata"]
+    number = 1 if newest is None else newest.number + 1
+    owner = {"apiVersion": isvc["apiVersion"], "kind": isvc["kind"], "name": meta["name"], "uid": meta["uid"]}
+    return {
+        "apiVersion": "serving.knative.dev/v1",
+        "kind": "Revision",
+        "metadata": {
+            "name": revision_name(meta["name"], number),
+            "namespace": meta["namespace"],
+            "labels": {**template["labels"], "serving.kserve.io/inferenceservice": meta["name"]},
+            "annotations": template["annotations"],
+            "ownerReferences": [{**owner, "controller": True}],
+        },
+        "spec": template,
+    }
+
+
+def revision_from(obj: Object) -> Revision:
+    """A revision from its object in the Store."""
+    meta, status = obj["metadata"], obj.get("status") or {}
+    failure = status.get("lastFailure")
+    return Revision(
+        namespace=meta["namespace"],
+        name=meta["name"],
+        inferenceservice=meta["ownerReferences"][0]["name"],
+        template=obj["spec"],
+        ready=bool(status.get("ready")),
+        failures=int(status.get("failures", 0)),
+        last_failure=Failure(**failure) if failure else None,
+        status=status,
+    )
+
+
+def decide_spec(revision: Revision, *, require_registered: bool) -> ReplicaSpec | Refusal:
+    """What a replica of this revision must be; its name is still empty."""
+    model = model_of(revision.predictor)
+    if model is None:
+        return Refusal("InvalidPredictorSpec", "spec.predictor.model is missing: this yard serves model formats only")
+    model_format = (model.get("modelFormat") or {}).get("name", "")
+    uri = model.get("storageUri") or ""
+    digest = revision.annotations.get(DIGEST_ANNOTATION)
+    if model_format not in FORMATS:
+        return Refusal(
+            "NoSupportingRuntime",
+            f"no runtime serves model format {model_format!r}: spec.predictor.model.modelFormat.name must be one of "
+            + ", ".join(FORMATS),
+        )
+    if not uri.startswith(SCHEMES):
+        return Refusal(
+            "InvalidPredictorSpec",
+            f"spec.predictor.model.storageUri is {uri!r}: must begin with {' or '.join(SCHEMES)}",
+        )
+    if require_registered and not digest:
+        return Refusal(
+            "ModelNotRegistered",
+            f"this yard serves registered models only: annotation {DIGEST_ANNOTATION} is missing "
+            "(setting require_registered_models)",
+        )
+    return ReplicaSpec(
+        name="",
+        namespace=revision.namespace,
+        inferenceservice=revision.inferenceservice,
+        revision=revision.name,
+        model_format=model_format,
+        storage_uri=uri,
+        digest=digest,
+        logger=logger_of(revision),
+        container_concurrency=int(revision.predictor.get("containerConcurrency") or 0),
+    )
+
+
+def model_of(predictor: Object) -> Object | None:
+    """The predictor's ModelSpec; a legacy field such as `sklearn:` counts as one."""
+    if predictor.get("model"):
+        return predictor["model"]
+    for name in FORMATS:
+        if predictor.get(name):
+            return {**predictor[name], "modelFormat": {"name": name}}
+    return None
+
+
+def logger_of(revision: Revision) -> Object | None:
+    """The LoggerSpec, with `annotations` = the named annotations of this revision where it names any."""
+    logger = revision.predictor.get("logger")
+    if not logger or not logger.get("url"):
+        return None
+    named = logger.get("metadataAnnotations")
+    held = {**logger, "mode": logger.get("mode") or "all"}
+    if named is not None:
+        held["annotations"] = {key: revision.annotations[key] for key in named if key in revision.annotations}
+    return held
+
+
+def back_off_s(failures: int) -> float:
+    """Seconds to wait before the next replica after so many failures in a row: 0, 1, 2, 4, ... 60."""
+    return 0.0 if failures <= 1 else min(BACK_OFF_LIMIT_S, 2.0 ** (failures - 2))
+
+
+@dataclass(frozen=True)
+class Plan:
+    """`starts` are numbers of replicas to start, `stops` names of replicas to take out and end."""
+
+    starts: int = 0
+    stops: tuple[str, ...] = ()
+
+
+def plan_replicas(
+    revision: Revision, replicas: Iterable[ReplicaRecord], *, wanted: int, ready: frozenset[str], now: float
+) -> Plan:
+    """What must happen so that a revision has `wanted` replicas.
+
+    Args:
+        revision: its failures decide how long to wait.
+        replicas: those on record, ended ones included.
+        wanted: how many there shall be.
+        ready: names of those that answer.
+        now: seconds since 1970.
+    """
+    living = [replica for replica in replicas if replica.state not in ("exited", "failed")]
+    if len(living) > wanted:
+        # Those that are not ready go first, then the youngest.
+        order = sorted(living, key=lambda replica: (replica.name in ready, replica.name))
+        return Plan(stops=tuple(replica.name for replica in order[: len(living) - wanted]))
+    failed_at = revision.last_failure.time if revision.last_failure else 0.0
+    if len(living) < wanted and now >= failed_at + back_off_s(revision.failures):
+        return Plan(starts=wanted - len(living))
+    return Plan()
+
+
+def next_replica_number(revision: Revision, replicas: Iterable[ReplicaRecord]) -> int:
+    """A number that no replica of the revision has had."""
+    held = [int(match[1]) for r in replicas if (match := re.search(r"-r(\d+)$", r.name))]
+    return 1 + max([*held, int(revision.status.get("lastReplica", 0))])
+
+
+def decide_wanted(revisions: Sequence[Revision], targets: Iterable[str]) -> Mapping[str, int]:
+    """How many replicas each revision shall have: the newest and all that traffic names have theirs, others none."""
+    newest = max(revisions, key=lambda revision: revision.number, default=None)
+    kept = {*targets, newest.name if newest else ""}
+    return {revision.name: revision.min_replicas if revision.name in kept else 0 for revision in revisions}
+
+
+def plan_forgetting(revisions: Sequence[Revision], needed: Iterable[str]) -> list[str]:
+    """Old revisions that may be deleted: neither needed nor among the newest."""
+    held = set(needed)
+    spare = [r for r in sorted(revisions, key=lambda revision: -revision.number) if r.name not in held]
+    return [revision.name for revision in spare[KEPT_REVISIONS:]]
