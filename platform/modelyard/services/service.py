@@ -26,8 +26,9 @@ class Context:
 class Process:
     """How a service starts: its program, and the files and folders that must be there before.
 
-    `folder` is the working directory, the yard's where it is not given. `env` comes on top of the yard's own variables. `files` are written with mode 0600; a change of any of them, of
-    `argv` or of `env` restarts the service at the next `up`.
+    `folder` is the working directory, the yard's where it is not given. `env` comes on top of the yard's own
+    variables. `files` are written with mode 0600; a change of any of them, of `argv` or of `env` restarts the service
+    at the next `up`.
     """
 
     argv: tuple[str, ...]

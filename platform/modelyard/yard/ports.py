@@ -100,7 +100,7 @@ def _listening(pid: int) -> list[int]:
         process = psutil.Process(pid)
         # psutil 6 renamed connections; kserve keeps psutil below it.
         connections = getattr(process, "net_connections", None) or process.connections
-        return [held.laddr.port for held in connections("tcp") if held.status == psutil.CONN_LISTEN]
+        return [held.laddr[1] for held in connections("tcp") if held.status == psutil.CONN_LISTEN]
     except psutil.Error:
         return []
 

@@ -76,13 +76,13 @@ def renew_record(record: YardRecord | None, first_port: int) -> YardRecord:
     import hashlib
 
     lock = REPOSITORY / "requirements.lock"
-    told = {
-        "substrate": local.NAME,
-        "ports": first_port,
-        "python": platform.python_version(),
-        "lock": hashlib.sha256(lock.read_bytes()).hexdigest() if lock.exists() else "",
-    }
-    return replace(record, **told) if record else new_record(**told)
+    known = record or new_record(substrate=local.NAME, ports=first_port, python="", lock="")
+    return replace(
+        known,
+        ports=first_port,
+        python=platform.python_version(),
+        lock=hashlib.sha256(lock.read_bytes()).hexdigest() if lock.exists() else "",
+    )
 
 
 def describe_processes(
