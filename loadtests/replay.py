@@ -44,6 +44,7 @@ def add_options(parser: Any) -> None:
     group.add_argument("--skip", type=int, default=0, help="rows of the file to leave out first")
     group.add_argument("--seconds", type=float, default=600.0, help="seconds to send at most")
     group.add_argument("--think", type=float, default=0.0, help="seconds that a user waits between two requests")
+    group.add_argument("--while-pid", type=int, default=0, help="end when this process has ended; 0 = nobody's")
     group.add_argument("--inferenceservice", default="flights")
     group.add_argument("--namespace", default="default")
     group.add_argument("--label", default="", help="first part of each Ce-Id; random where it is empty")
@@ -112,6 +113,8 @@ class Replay:
     def is_over(self) -> bool:
         """Whether nothing more will be sent and nothing is under way."""
         late = time.monotonic() - self.started > self.options.seconds
+        if self.options.while_pid and os.getppid() != self.options.while_pid:
+            self.enough = True  # whoever wanted this replay was killed
         return (self.exhausted or self.enough or late) and self.in_flight == 0
 
     def told(self, kind: str) -> dict[str, Any]:

@@ -43,6 +43,18 @@ class Prometheus:
         """Active alerts: labels, annotations, state (pending or firing), activeAt, value."""
         return self._get("/api/v1/alerts", {})["alerts"]
 
+    def evaluated(self) -> float:
+        """When the alert rules were last evaluated, in seconds since 1970: the oldest of them; 0 where never.
+
+        Raises:
+            ServiceFailed: Prometheus does not answer.
+        """
+        from datetime import datetime
+
+        groups = self._get("/api/v1/rules", {"type": "alert"})["groups"]
+        held = [datetime.fromisoformat(rule["lastEvaluation"]) for group in groups for rule in group["rules"]]
+        return min((moment.timestamp() for moment in held if moment.year > 1), default=0.0)
+
     def _get(self, path: str, params: dict[str, str]) -> Any:
         import httpx
 

@@ -1,0 +1,127 @@
+"""A canary from start to verdict: apply it, let traffic flow, judge what it answered, promote or roll back.
+
+Promotion and roll-back are the two patches that KServe knows: `canaryTrafficPercent` removed, or 0. Nothing else of the
+InferenceService is touched, so that the revision which was judged is the one that stays.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from modelyard.errors import DeployFailed, WaitTimeout
+from modelyard.kube import describe_conditions, traffic
+from modelyard.rollout.judge import Action, JudgeRules, Pair, Verdict, judge_canary
+
+if TYPE_CHECKING:
+    from modelyard.codec import Prediction
+    from modelyard.kube import InferenceServices
+    from modelyard.monitor.client import Monitor
+
+Held = dict[str, Any]
+Scorer = Callable[[Sequence[Held]], Sequence["Prediction"]]
+"""Answers rows of features as the stable version would."""
+VERSION = "modelyard.dev/model-version"
+
+
+@dataclass(frozen=True)
+class Canary:
+    """A canary that has traffic: its revision and the one that it is compared with, and the model version of each."""
+
+    name: str
+    percent: int
+    revision: str
+    version: str
+    stable_revision: str
+    stable_version: str
+
+
+def start_canary(services: InferenceServices, manifest: Held, *, deadline_s: float = 120.0) -> Canary:
+    """Apply a manifest that has `canaryTrafficPercent`, and wait until both revisions have their share.
+
+    Raises:
+        DeployFailed: there is nothing to compare with, or the candidate did not get ready; it is rolled back then.
+    """
+    name = manifest["metadata"]["name"]
+    percent = int(manifest["spec"]["predictor"]["canaryTrafficPercent"])
+    before = services.get(name)
+    if before is None:
+        raise DeployFailed(
+            f"InferenceService {name} does not exist: a canary needs a version beside which it runs",
+            next_command="./invoke promote",
+        )
+    stable = next((part for part in traffic(before) if part.get("percent") == 100), None)
+    if stable is None:
+        raise DeployFailed(
+            f"InferenceService {name} already splits its traffic: {describe_traffic(before)}",
+            allowed="one canary at a time",
+            next_command="./invoke canary --roll-back",
+        )
+    applied = services.apply(manifest)
+    try:
+        held = services.wait_ready(name, generation=applied["metadata"]["generation"], deadline_s=deadline_s)
+    except WaitTimeout as error:
+        roll_back(services, name, deadline_s=deadline_s)
+        raise DeployFailed(
+            f"the canary of {name} did not get ready and was rolled back", detail=error.detail
+        ) from error
+    latest = next((part for part in traffic(held) if part.get("latestRevision")), None)
+    if latest is None or latest["percent"] != percent or latest["revisionName"] == stable["revisionName"]:
+        raise DeployFailed(
+            f"InferenceService {name} has no canary at {percent} %: {describe_traffic(held)}",
+            detail=describe_conditions(held),
+        )
+    return Canary(
+        name=name,
+        percent=percent,
+        revision=latest["revisionName"],
+        version=manifest["metadata"]["annotations"][VERSION],
+        stable_revision=stable["revisionName"],
+        stable_version=before["metadata"].get("annotations", {}).get(VERSION, ""),
+    )
+
+
+def judge_logged(rows: Iterable[Held], score_stable: Scorer, rules: JudgeRules | None = None) -> Verdict:
+    """Judge the canary by its logged rows (those with a truth), each scored again by the stable version."""
+    known = [row for row in rows if row["truth"] is not None]
+    answers = score_stable([row["features"] for row in known]) if known else []
+    pairs = [
+        Pair(row["truth"], stable, {"class": row["class"], "probabilities": row["probabilities"]})
+        for row, stable in zip(known, answers, strict=True)
+    ]
+    return judge_canary(pairs, rules)
+
+
+def rows_of(monitor: Monitor, version: str, label: str, after: int = 0) -> list[Held]:
+    """Logged rows of a version whose Ce-Id begins with `label`: those of one replay, whatever came before.
+
+    `after` is a sequence number that is known to lie before them; it only saves reading.
+    """
+    return [row for row in monitor.rows(version, after) if str(row["id"]).startswith(label)]
+
+
+def act(services: InferenceServices, name: str, verdict: Verdict, *, deadline_s: float = 120.0) -> Held:
+    """Do what the verdict says; a canary on which there is no verdict does not stay either."""
+    change = promote if verdict.action is Action.PROMOTE else roll_back
+    return change(services, name, deadline_s=deadline_s)
+
+
+def promote(services: InferenceServices, name: str, *, deadline_s: float = 120.0) -> Held:
+    """All traffic to the canary's revision: remove `canaryTrafficPercent`, and nothing else."""
+    return _patch_percent(services, name, None, deadline_s)
+
+
+def roll_back(services: InferenceServices, name: str, *, deadline_s: float = 120.0) -> Held:
+    """All traffic back to the stable revision."""
+    return _patch_percent(services, name, 0, deadline_s)
+
+
+def describe_traffic(held: Held) -> str:
+    """The traffic table in one line, as a person reads it."""
+    return ", ".join(f"{part.get('revisionName')} {part.get('percent')} %" for part in traffic(held)) or "no traffic"
+
+
+def _patch_percent(services: InferenceServices, name: str, percent: int | None, deadline_s: float) -> Held:
+    patched = services.patch(name, {"spec": {"predictor": {"canaryTrafficPercent": percent}}})
+    return services.wait_ready(name, generation=patched["metadata"]["generation"], deadline_s=deadline_s)
