@@ -63,3 +63,75 @@ def env(context):
     from modelyard.yard import commands
 
     commands.env()
+
+
+# --- The story: from a data version to a watched model, at once or step by step ----------------------------------
+
+
+@command(
+    help={
+        "fast": "as few flights as the claims need",
+        "pause": "wait for Enter between chapters",
+        "only": "one chapter, on a yard that is up",
+    }
+)
+def demo(context, fast=False, pause=False, only=""):
+    """Tell the whole story, from data to recovery; ends with a report and says whether every claim held."""
+    from modelyard.story import commands
+
+    return commands.demo(fast=fast, pause=pause, only=only)
+
+
+@command(help={"version": "as in params.yaml: v1, v2"})
+def data(context, version="v1"):
+    """Make a data version: bytes to the store, md5 and tag to Git."""
+    from modelyard.story import commands
+
+    commands.data(version)
+
+
+@command(iterable=["param"], help={"param": "NAME=VALUE in place of params.yaml's; as often as needed"})
+def train(context, param):
+    """Train with dvc repro, register the model, ask the gate; what passes becomes @staging."""
+    from modelyard.story import commands
+
+    return commands.train(param)
+
+
+@command(help={"version": "number or alias", "why": "the reason, for the audit trail"})
+def promote(context, why, version="staging"):
+    """Move @production to a version, and serve it."""
+    from modelyard.story import commands
+
+    commands.promote(version, why)
+
+
+@command(help={"phase": "heldout, july, august or september", "rows": "how many flights"})
+def predict(context, phase="july", rows=5):
+    """Ask the served model about a few flights."""
+    from modelyard.story import commands
+
+    commands.predict(phase, rows)
+
+
+@command(
+    help={
+        "percent": "share of the traffic",
+        "rows": "flights to send at most",
+        "phase": "which flights",
+        "roll-back": "only end a canary that is under way",
+    }
+)
+def canary(context, percent=10, rows=8000, phase="august", roll_back=False):
+    """Give @staging a part of the traffic, judge it, then promote or roll back."""
+    from modelyard.story import commands
+
+    return commands.canary(percent=percent, rows=rows, phase=phase, roll_back=roll_back)
+
+
+@command(positional=["model"], optional=["model"], help={"model": "registered model"})
+def lineage(context, model="flights"):
+    """Print the chain from the data to the endpoint, and back."""
+    from modelyard.story import commands
+
+    commands.lineage(model)
