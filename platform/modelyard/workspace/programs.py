@@ -44,6 +44,7 @@ def program_environment(conn: Connections, workspace: Path, inherited: Mapping[s
         "DVC_GLOBAL_CONFIG_DIR": str(cache / "dvc-config"),
         "DVC_SYSTEM_CONFIG_DIR": str(cache / "dvc-config"),
         "MLFLOW_DISABLE_TELEMETRY": "true",
+        "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "3",  # the default, 7, keeps a person waiting for minutes
         "MPLCONFIGDIR": str(cache / "matplotlib"),
         "OMP_NUM_THREADS": "1",  # two threads spin on a busy machine: a fit of 5 s took 20 s
         "PYTHONUNBUFFERED": "1",

@@ -6,19 +6,25 @@ import hashlib
 import json
 import os
 import shutil
+import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from modelyard.connections import REPOSITORY, Connections
+from modelyard.digest import model_digest
 from modelyard.errors import CommandFailed, YardError
 from modelyard.workspace import params as parameters
 from modelyard.workspace.lock import hold_lock
 from modelyard.workspace.programs import Say, program_environment, run_program, silent
 
+if TYPE_CHECKING:
+    import httpx
+
 SAMPLE = REPOSITORY / "sample-model"
+SOURCE = "modelyard.source"
 MAIN, TRIAL = "main", "try/"
 DATA, POINTER = "data/flights.parquet", "data/flights.parquet.dvc"
 PHASES = ("heldout", "july", "august", "september")
@@ -58,7 +64,9 @@ def ensure_workspace(conn: Connections, say: Say = silent) -> Workspace:
     workspace = Workspace(conn, folder, say)
     folder.parent.mkdir(parents=True, exist_ok=True)
     with hold_lock(folder.parent / ".workspace.lock", say):
-        if not folder.exists():
+        if folder.exists():
+            workspace._tell_when_outdated()
+        else:
             part = folder.with_name(f".workspace.{os.getpid()}.part")
             shutil.rmtree(part, ignore_errors=True)
             shutil.copytree(SAMPLE, part, ignore=LEFT_BEHIND)
@@ -121,14 +129,15 @@ class Workspace:
 
         Raises:
             YardError: params.yaml has no such parameter.
-            CommandFailed: git, dvc or the training failed.
+            CommandFailed: MLflow does not answer; git, dvc or the training failed.
         """
         changes = parameters.flatten(params or {})
+        require_mlflow(self.conn)
         with self._working():
             self._commit("Changes of the workspace")
             if not changes:
                 return self._reproduce()
-            base = self._git("rev-parse", "--abbrev-ref", "HEAD")
+            base = self._branch() or self._git("rev-parse", "HEAD")
             self._git("checkout", "--quiet", "-B", TRIAL + parameters.slug(changes))
             try:
                 parameters.write(self.folder / "params.yaml", changes)
@@ -164,7 +173,7 @@ class Workspace:
             self._held = (descriptor,)
             try:
                 (self.folder / ".git" / "index.lock").unlink(missing_ok=True)  # of a git that was killed
-                if self._git("rev-parse", "--abbrev-ref", "HEAD").startswith(TRIAL):  # so was a trial
+                if self._branch().startswith(TRIAL):  # so was a trial
                     self._git("checkout", "--quiet", "--force", MAIN)
                 yield
             finally:
@@ -174,12 +183,16 @@ class Workspace:
         self._run("dvc", "repro")
         run_id = self._run_id()
         if not is_finished_run(self.conn, run_id):
-            # DVC restores the outputs of inputs that it has met before, though this MLflow may not know their run.
+            # DVC looks at files only: unchanged inputs train nothing, though this MLflow may have lost their run.
             self._say(f"MLflow does not know run {run_id}: training again")
             self._run("dvc", "repro", "--force", "--no-run-cache", "--single-item", "train")
             run_id = self._run_id()
         self._commit(f"Run {run_id}")
         return run_id
+
+    def _branch(self) -> str:
+        """The branch that is checked out; "" where none is."""
+        return self._git("branch", "--show-current")
 
     def _run_id(self) -> str:
         return json.loads((self.folder / "run.json").read_text("utf-8"))["run_id"]
@@ -209,6 +222,10 @@ class Workspace:
                 next_command="give the new data a name of its own in params.yaml (data.months)",
             )
 
+    def _tell_when_outdated(self) -> None:
+        if self._git("config", "--default", "", "--get", SOURCE) != sample_digest():
+            self._say("sample-model/ has changed since this workspace was made from it: ./invoke reset makes it anew")
+
     def _begin_repository(self) -> None:
         self._git("init", "--quiet", "--initial-branch", MAIN, "--template", "")
         for name, value in {
@@ -218,6 +235,7 @@ class Workspace:
             "tag.gpgSign": "false",
             "core.hooksPath": os.devnull,
             "core.autocrlf": "false",
+            SOURCE: sample_digest(),
         }.items():
             self._git("config", name, value)
         self._commit("The sample model as modelyard ships it")
@@ -247,23 +265,42 @@ class Workspace:
         return run_program(argv, cwd=self.folder, environment=self._environment, say=self._say, keep_open=self._held)
 
 
+def sample_digest() -> str:
+    """Digest of sample-model/ as a workspace is made from it."""
+    with tempfile.TemporaryDirectory(prefix="modelyard-sample-") as folder:
+        return model_digest(shutil.copytree(SAMPLE, Path(folder) / "copy", ignore=LEFT_BEHIND))
+
+
+def require_mlflow(conn: Connections) -> None:
+    """Refuse to begin a training whose run could not be logged.
+
+    Raises:
+        CommandFailed: MLflow does not answer.
+    """
+    _ask_mlflow(conn, "/health", {})
+
+
 def is_finished_run(conn: Connections, run_id: str) -> bool:
     """Whether MLflow has this run, whole and not deleted.
 
     Raises:
         CommandFailed: MLflow does not answer.
     """
-    import httpx
-
-    address = f"{conn.address('mlflow')}/api/2.0/mlflow/runs/get"
-    try:
-        answer = httpx.get(address, params={"run_id": run_id}, timeout=30, trust_env=False)
-    except httpx.HTTPError as error:
-        raise CommandFailed(f"MLflow at {address} does not answer: {error}", next_command="./invoke up") from error
+    answer = _ask_mlflow(conn, "/api/2.0/mlflow/runs/get", {"run_id": run_id})
     if answer.status_code != 200:
         return False
     info = answer.json()["run"]["info"]
     return info["status"] == "FINISHED" and info["lifecycle_stage"] == "active"
+
+
+def _ask_mlflow(conn: Connections, path: str, query: Mapping[str, str]) -> httpx.Response:
+    import httpx
+
+    address = conn.address("mlflow") + path
+    try:
+        return httpx.get(address, params=query, timeout=30, trust_env=False)
+    except httpx.HTTPError as error:
+        raise CommandFailed(f"MLflow at {address} does not answer: {error}", next_command="./invoke up") from error
 
 
 def pointer_md5(text: str) -> str:
