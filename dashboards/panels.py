@@ -61,7 +61,6 @@ def graph(
     span: int = 12,
     limit: Limit | None = None,
     top: float | None = None,
-    stacked: bool = False,
 ) -> Panel:
     """Lines over time from 0 on; `limit` is drawn as a dashed line, `top` is the axis' end."""
     panel = (
@@ -75,7 +74,7 @@ def graph(
         .height(PANEL_HEIGHT)
         .span(span)
         .line_width(2)
-        .fill_opacity(60 if stacked else 8)
+        .fill_opacity(8)
         .show_points(kinds.VisibilityMode.NEVER)
         .thresholds(_thresholds(limit))
         .legend(_legend())
@@ -86,8 +85,6 @@ def graph(
         panel = panel.thresholds_style(dashed).axis_soft_max(limit.value * 1.2)
     if top is not None:
         panel = panel.max(top)
-    if stacked:
-        panel = panel.stacking(common.StackingConfig().mode(kinds.StackingMode.NORMAL))
     return panel
 
 

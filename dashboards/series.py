@@ -156,6 +156,13 @@ SERVING = Group(
             "modelyard:requests:rate\n/ ignoring (revision) group_left ()\n"
             "(sum without (revision) (modelyard:requests:rate) > 0)",
         ),
+        Series(
+            "modelyard:traffic_target_ratio",
+            "Part of its InferenceService's requests that a revision should get, as the control plane has decided.",
+            "ratio",
+            PER_REVISION,
+            f"max by ({', '.join(PER_REVISION)}) (modelyard_serving_traffic_ratio)",
+        ),
         *(
             Series(
                 f"modelyard:latency_seconds:p{percent}",
@@ -316,7 +323,7 @@ MODEL = Group(
         ),
         Series(
             "modelyard:report_seconds:mean",
-            "Time that the reports of a window took, on average since the monitor started; no sample before the first.",
+            "Time that the report of a window took, on average over all of them; no sample before the first.",
             "seconds",
             (),
             "sum(modelyard_monitor_report_seconds_sum) / sum(modelyard_monitor_report_seconds_count) >= 0",

@@ -52,13 +52,15 @@ TRAFFIC = [
     ),
     graph(
         "Share of the traffic",
-        "How the gateway really split the requests. Compare it with canaryTrafficPercent; with few requests it"
-        " scatters. No line while there are no requests.",
-        [(f"modelyard:traffic_ratio{{{SERVICE}}}", "{{revision}}")],
+        "How the gateway really split the requests, and how it should (canaryTrafficPercent). With few requests the"
+        " real share scatters; without any it has no line.",
+        [
+            (f"modelyard:traffic_ratio{{{SERVICE}}}", "{{revision}}"),
+            (f"modelyard:traffic_target_ratio{{{SERVICE}}}", "target of {{revision}}"),
+        ],
         unit="percentunit",
         span=8,
         top=1,
-        stacked=True,
     ),
     graph(
         "Errors",
@@ -127,7 +129,7 @@ MONITOR = [
     ),
     graph(
         "Time of a drift report",
-        "How long the report of one window takes, on average since the monitor started. Reports are made in a"
+        "How long the report of one window takes, on average over all of them. Reports are made in a"
         " process of their own, so that they hold up no event.",
         [("modelyard:report_seconds:mean", "mean")],
         unit="s",
