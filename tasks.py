@@ -135,3 +135,30 @@ def lineage(context, model="flights"):
     from modelyard.story import commands
 
     commands.lineage(model)
+
+
+# --- The code: how it is kept -------------------------------------------------------------------------------------
+
+
+@command(help={"only": "unit, service, e2e or smoke; several with commas", "select": "as pytest's -k"})
+def test(context, only="", select=""):
+    """Run the linters and all tests, and the unit tests on a second Python."""
+    from modelyard import quality
+
+    quality.test(only=only, select=select)
+
+
+@command()
+def check(context):
+    """Run the linters: ruff, mypy and the import directions."""
+    from modelyard import quality
+
+    quality.check()
+
+
+@command()
+def lock(context):
+    """Resolve requirements.lock anew from the dependency groups."""
+    from modelyard import quality
+
+    quality.lock()

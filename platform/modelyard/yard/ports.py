@@ -110,13 +110,13 @@ def describe_holder(port: int) -> str:
     import psutil
 
     try:
-        listening = [
-            c for c in psutil.net_connections("tcp") if c.status == psutil.CONN_LISTEN and c.laddr.port == port
-        ]
-        pid = next((c.pid for c in listening if c.pid), None)
-        return f"{psutil.Process(pid).name()} (pid {pid})" if pid else "a program of another user"
+        for held in psutil.net_connections("tcp"):
+            address: tuple = held.laddr
+            if held.pid and held.status == psutil.CONN_LISTEN and address and address[1] == port:
+                return f"{psutil.Process(held.pid).name()} (pid {held.pid})"
     except psutil.Error:
         return "a program that cannot be named"
+    return "a program of another user"
 
 
 def refuse_taken(first: int, taken: dict[str, int]) -> None:

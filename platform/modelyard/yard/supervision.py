@@ -93,8 +93,7 @@ def render_configuration(conn: Connections, settings: Settings, digests: Mapping
     layout = conn.layout
     common = [
         "[supervisord]",
-        "nodaemon=true",
-        "silent=true",
+        "nodaemon=false",
         f"identifier=modelyard-{conn.name}",
         f"logfile={_plain(layout.log('supervisor'))}",
         f"logfile_maxbytes={LOG_BYTES}",
@@ -245,38 +244,37 @@ def supervisor_of(conn: Connections) -> Iterator[Supervisor]:
 
 
 def start_supervisor(conn: Connections, settings: Settings) -> None:
-    """Start supervisord in a session of its own and wait until it answers.
+    """Start supervisord, which leaves this session and terminal by itself, and wait until it answers.
 
     Raises:
-        ServiceFailed: it ended, or did not answer in time; with the tail of what it said.
+        ServiceFailed: it ended, or did not answer in time; with what it said.
     """
-    out = conn.layout.logs / "supervisor.out"
-    environment = service_environment(conn, settings, SUPERVISOR, os.environ)
-    with out.open("wb") as log:
-        held = subprocess.Popen(
-            [sys.executable, "-m", "supervisor.supervisord", "-c", str(conn.layout.config / "supervisord.conf")],
-            cwd=conn.layout.folder,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
+    log = conn.layout.log(SUPERVISOR)
+    begun = subprocess.run(
+        [sys.executable, "-m", "supervisor.supervisord", "-c", str(conn.layout.config / "supervisord.conf")],
+        cwd=conn.layout.folder,
+        env=service_environment(conn, settings, SUPERVISOR, os.environ),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if begun.returncode:
+        raise ServiceFailed(
+            f"the supervisor ended with {begun.returncode}",
+            detail=f"log: {log}\n{begun.stdout}{begun.stderr}",
+            next_command="./invoke down && ./invoke up",
         )
 
     def answers() -> bool:
-        if held.poll() is not None:
-            raise ServiceFailed(
-                f"the supervisor ended with {held.returncode}",
-                detail=f"{out}\n{out.read_text('utf-8', 'replace')[-2000:]}",
-                next_command="./invoke down && ./invoke up",
-            )
         with supervisor_of(conn) as client:
-            return client.pid() == held.pid
+            return client.pid() > 0
 
     wait_until(
         answers,
         what="the supervisor to answer",
         deadline_s=START_DEADLINE_S,
         interval_s=0.03,
-        next_command="./invoke up",
+        next_command="./invoke down && ./invoke up",
+        last_answer=lambda: f"log: {log}",
     )
