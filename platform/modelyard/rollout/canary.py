@@ -37,8 +37,17 @@ class Canary:
     stable_version: str
 
 
-def start_canary(services: InferenceServices, manifest: Held, *, deadline_s: float = 120.0) -> Canary:
+def start_canary(
+    services: InferenceServices, manifest: Held, *, stable_version: str, deadline_s: float = 120.0
+) -> Canary:
     """Apply a manifest that has `canaryTrafficPercent`, and wait until both revisions have their share.
+
+    Args:
+        services: where the InferenceService is.
+        manifest: of the candidate.
+        stable_version: the model version that has all of the traffic. The InferenceService cannot tell it: after a
+            roll-back its annotations are those of the refused candidate.
+        deadline_s: seconds until the candidate must be ready.
 
     Raises:
         DeployFailed: there is nothing to compare with, or the candidate did not get ready; it is rolled back then.
@@ -78,7 +87,7 @@ def start_canary(services: InferenceServices, manifest: Held, *, deadline_s: flo
         revision=latest["revisionName"],
         version=manifest["metadata"]["annotations"][VERSION],
         stable_revision=stable["revisionName"],
-        stable_version=before["metadata"].get("annotations", {}).get(VERSION, ""),
+        stable_version=stable_version,
     )
 
 

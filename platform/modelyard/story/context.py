@@ -36,7 +36,6 @@ class Since:
     version: str
     at: float
     rows: int
-    truths: int
     drift: int
     quality: int
     seq: int
@@ -82,11 +81,15 @@ class Story:
             version=version,
             at=time.time(),
             rows=held.get("rows", 0),
-            truths=held.get("truths", 0),
             drift=self._newest(version, "drift"),
             quality=self._newest(version, "quality"),
             seq=max((w["last_seq"] for w in self.monitor.windows(version, "drift")), default=0),
         )
+
+    def rows(self, version: str | None) -> int:
+        """Rows of a version that the monitor has logged since it knows the version."""
+        held = self.monitor.version(version) if version else None
+        return int(held["rows"]) if held else 0
 
     def replay(self, flights: Path, since: Since, *, rows: int, **more: Any) -> Sent:
         """Send flights through the gateway; the Ce-Ids begin with this run and the phase."""

@@ -122,12 +122,13 @@ def run_canary(story: Story, version: str, phase: str, flights: Any, skip: int) 
 
     steps.move(story, version, "staging", f"Candidate for a canary: {phase}")
     since = story.begin(phase, version)
+    stable_before = story.rows(steps.alias_version(story, "production"))
     with story.narrator.working(f"canary of version {version}"):
         percent = story.plan.canary_percent
         wanted = manifest(
             story.conn, MODEL, "staging", name=story.name, namespace=story.namespace, canary_percent=percent
         )
-        canary = start_canary(story.services, wanted)
+        canary = start_canary(story.services, wanted, stable_version=steps.alias_version(story, "production") or "")
     story.narrator.say(f"{canary.revision} gets {percent} %, {canary.stable_revision} the rest")
     sent = story.replay(
         flights,
@@ -143,7 +144,11 @@ def run_canary(story: Story, version: str, phase: str, flights: Any, skip: int) 
         rows = rows_of(story.monitor, version, sent.order.label, since.seq)
         verdict = judge_logged(rows, lambda held: story.score(canary.stable_version, held), rules(story))
     story.narrator.say(f"the judge says {verdict.action.value}: {verdict.why}")
-    draw_canary(story, canary, verdict, since, sent)
+    story.state.figures.setdefault("canary_rows", {})[version] = {
+        canary.revision: story.rows(version) - since.rows,
+        canary.stable_revision: story.rows(canary.stable_version) - stable_before,
+    }
+    draw_canary(story, canary, verdict, since)
     return canary, replace(sent, order=replace(sent.order, rows=used_rows(sent))), verdict
 
 
@@ -194,14 +199,19 @@ def rolled_back(claim: str, story: Story, canary: Canary, held: dict[str, Any], 
 
 
 def shared(claim: str, story: Story, canary: Canary, sent: Sent) -> Finding:
-    """Which share of the replay's rows the canary answered, by what the monitor logged."""
-    mine = story.state.figures["canary_rows"][canary.version]
-    share = mine / sent.rows if sent.rows else 0.0
+    """Which share of the replay's rows each version answered, by what the monitor logged; no row is anybody else's."""
+    rows = story.state.figures["canary_rows"][canary.version]
+    share = rows[canary.revision] / sent.rows if sent.rows else 0.0
     return Finding(
         claim,
-        held=abs(share - canary.percent / 100) <= SHARE,
+        held=abs(share - canary.percent / 100) <= SHARE and sum(rows.values()) == sent.rows,
         value=f"{share:.1%}",
-        evidence={canary.revision: mine, canary.stable_revision: sent.rows - mine, "asked for": f"{canary.percent} %"},
+        evidence={
+            f"{canary.revision}, version {canary.version}": rows[canary.revision],
+            f"{canary.stable_revision}, version {canary.stable_version}": rows[canary.stable_revision],
+            "answered in all": sent.rows,
+            "asked for": f"{canary.percent} %",
+        },
         command=f"curl -s {story.monitor.address}/status",
     )
 
@@ -271,11 +281,9 @@ def healthy(claim: str, story: Story, since: Since) -> Finding:
     )
 
 
-def draw_canary(story: Story, canary: Canary, verdict: Verdict, since: Since, sent: Sent) -> None:
+def draw_canary(story: Story, canary: Canary, verdict: Verdict, since: Since) -> None:
     """Keep what the report shows of a canary."""
-    held = story.monitor.version(canary.version) or {"rows": 0}
     figures = story.state.figures
-    figures.setdefault("canary_rows", {})[canary.version] = held["rows"] - since.rows
     title = f"version {canary.version}: {since.phase}"
     kept = [row for row in figures.get("judged", []) if row["candidate"] != title]
     figures["judged"] = [

@@ -122,8 +122,7 @@ def answered(claim: str, *replays: Sent) -> Finding:
 
 def logged(claim: str, story: Story, since: Since, sent: Sent) -> Finding:
     """Whether the monitor counts exactly the rows that were answered, under that version."""
-    held = story.monitor.version(since.version) or {"rows": 0}
-    seen = held["rows"] - since.rows
+    seen = story.rows(since.version) - since.rows
     return Finding(
         claim,
         held=seen == sent.rows > 0,
