@@ -1,4 +1,4 @@
-"""Make what is generated from dashboards/: `python dashboards/build.py`; with `--check` only say what is stale."""
+"""Make rules and dashboards from their lists: `python dashboards/build.py`; `--check` only says what is stale."""
 
 from __future__ import annotations
 
@@ -51,19 +51,19 @@ def dashboard_json(built: object) -> str:
     return json.dumps(built, cls=JSONEncoder, indent=2, sort_keys=True) + "\n"
 
 
-def main() -> int:
+def write_or_check(files: dict[Path, str], about: str | None) -> int:
     """Write the files, or with --check tell the stale ones; the exit code is 1 if there are any."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--check", action="store_true")
+    parser = argparse.ArgumentParser(description=about)
+    parser.add_argument("--check", action="store_true", help="write nothing, say what is stale")
     only_check = parser.parse_args().check
-    stale = [path for path, text in generated().items() if not path.exists() or path.read_text("utf-8") != text]
+    stale = [path for path, text in files.items() if not path.exists() or path.read_text("utf-8") != text]
     for path in stale:
         if not only_check:
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(generated()[path], "utf-8")
+            path.write_text(files[path], "utf-8")
         print(f"{'stale' if only_check else 'wrote'} {path.relative_to(REPOSITORY)}")
     return 1 if only_check and stale else 0
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    raise SystemExit(write_or_check(generated(), __doc__))

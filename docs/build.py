@@ -1,0 +1,136 @@
+"""Make the pages that are lists from the lists themselves: `python docs/build.py`; `--check` only says what is"
+" stale."""
+
+from __future__ import annotations
+
+import os
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin
+from unittest.mock import patch
+
+HERE = Path(__file__).resolve().parent
+REPOSITORY = HERE.parent
+if str(REPOSITORY) not in sys.path:  # run as a script, the folder of the script is on the path and not the checkout
+    sys.path.append(str(REPOSITORY))
+
+from dashboards.build import write_or_check  # noqa: E402
+from dashboards.series import GROUPS, RATE_WINDOW_S, Series  # noqa: E402
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pydantic.fields import FieldInfo
+
+GENERATED = "<!-- Made by `python docs/build.py`: an edit here is lost. -->"
+SOMEBODY = "/home/somebody"
+BOUNDS = {"gt": "more than", "ge": "at least", "lt": "less than", "le": "at most"}
+
+
+def metrics_page() -> str:
+    """docs/metrics.md: every recorded series and every alert."""
+    lines = [
+        GENERATED,
+        "# Metrics and alerts",
+        "",
+        "Every part of a yard tells Prometheus what it measures, each in its own words. Recording rules"
+        " (`dashboards/rules/recording.yml`) turn that into one set of series, `modelyard:*`; dashboards and alert"
+        " rules read only those, so they stay as they are when something else measures.",
+        f"Rates and quantiles are taken over {RATE_WINDOW_S} seconds. What is not known has no sample; it is not 0.",
+        "Ask for one: `curl -s http://127.0.0.1:7604/api/v1/query --data-urlencode 'query=modelyard:service_up'`"
+        " (7604 is Prometheus' port in the default block; `./invoke status` tells yours).",
+        "",
+    ]
+    for group in GROUPS:
+        lines += [f"## {group.about[0].upper()}{group.about[1:]}", "", "| series | tells | unit | labels |"]
+        lines += ["|---|---|---|---|", *(_series(series) for series in group.series), ""]
+    return "\n".join([*lines, *_alerts()]) + "\n"
+
+
+def _series(series: Series) -> str:
+    labels = ", ".join(f"`{label}`" for label in series.labels) or "none"
+    return f"| `{series.name}` | {series.help} | {series.unit} | {labels} |"
+
+
+def _alerts() -> list[str]:
+    import yaml
+
+    held = yaml.safe_load((REPOSITORY / "dashboards" / "rules" / "alerts.yml").read_text("utf-8"))
+    rules = [rule for group in held["groups"] for rule in group["rules"]]
+    return [
+        "## Alerts",
+        "",
+        "Alertmanager groups them by name, InferenceService and model version and sends them, and their end, to the"
+        " drift monitor, which keeps their history: `curl -s http://127.0.0.1:7606/alerts`.",
+        "",
+        "| alert | fires when | after | severity |",
+        "|---|---|---|---|",
+        *(f"| `{rule['alert']}` | `{rule['expr']}` | {rule['for']} | {rule['labels']['severity']} |" for rule in rules),
+    ]
+
+
+def settings_page() -> str:
+    """docs/settings.md: every setting with its variable, default and allowed values."""
+    from modelyard.settings import Settings
+
+    rows = [
+        f"| `MODELYARD_{name.upper()}` | {field.description} | {_default(field)} | {_allowed(field)} |"
+        for name, field in Settings.model_fields.items()
+    ]
+    return "\n".join(
+        [
+            GENERATED,
+            "# Settings",
+            "",
+            "A setting is an environment variable; where a task has an option for it, the option wins. Names that"
+            " end in `_S` are seconds. `MODELYARD_FOLDER` names the folder of one yard and wins over name and state"
+            " folder.",
+            "",
+            "| variable | sets | default | allowed |",
+            "|---|---|---|---|",
+            *rows,
+            "",
+        ]
+    )
+
+
+@contextmanager
+def _of_nobody() -> Iterator[None]:
+    """Defaults as they are for anybody: none of the variables set."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("XDG_", "MODELYARD_"))}
+    with patch.dict(os.environ, {**kept, "HOME": SOMEBODY}, clear=True):
+        yield
+
+
+def _default(field: FieldInfo) -> str:
+    with _of_nobody():
+        value = field.get_default(call_default_factory=True)
+    told = str(value).lower() if isinstance(value, bool) else str(value).replace(SOMEBODY, "~")
+    return f"`{told}`" if told else "empty"
+
+
+def _allowed(field: FieldInfo) -> str:
+    kind: Any = field.annotation
+    if get_origin(kind) is Literal:
+        return " or ".join(f"`{value}`" if value else "empty" for value in get_args(kind))
+    if kind is bool:
+        return "`true` or `false`"
+    told = [
+        f"{words} {getattr(held, bound):g}"
+        for held in field.metadata
+        for bound, words in BOUNDS.items()
+        if getattr(held, bound, None) is not None
+    ]
+    patterns = [held.pattern for held in field.metadata if getattr(held, "pattern", None)]
+    told += [f"matches `{pattern.replace('|', chr(92) + '|')}`" for pattern in patterns]
+    return ", ".join(told) or {Path: "a path", str: "text"}.get(kind, kind.__name__)
+
+
+def generated() -> dict[Path, str]:
+    """Every generated page with the text that it must have."""
+    return {HERE / "metrics.md": metrics_page(), HERE / "settings.md": settings_page()}
+
+
+if __name__ == "__main__":
+    raise SystemExit(write_or_check(generated(), __doc__))
