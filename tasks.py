@@ -38,8 +38,7 @@ def status(context, json=False):
 
 
 @command(
-    positional=["service"],
-    optional=["service"],
+    words=("service",),
     help={"service": "one service", "follow": "go on", "lines": "how many"},
 )
 def logs(context, service="", follow=False, lines=50):
@@ -49,7 +48,7 @@ def logs(context, service="", follow=False, lines=50):
     return commands.logs(service, follow=follow, lines=lines)
 
 
-@command(name="open", positional=["service"], optional=["service"], help={"service": "one service"})
+@command(name="open", words=("service",), help={"service": "one service"})
 def open_(context, service=""):
     """Print the pages of the yard, and open them where there is a browser."""
     from modelyard.yard import commands
@@ -129,7 +128,7 @@ def canary(context, percent=10, rows=8000, phase="august", roll_back=False):
     return commands.canary(percent=percent, rows=rows, phase=phase, roll_back=roll_back)
 
 
-@command(positional=["model"], optional=["model"], help={"model": "registered model"})
+@command(words=("model",), help={"model": "registered model"})
 def lineage(context, model="flights"):
     """Print the chain from the data to the endpoint, and back."""
     from modelyard.story import commands

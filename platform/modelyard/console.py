@@ -62,8 +62,15 @@ def ends_cleanly(task: Callable[Arguments, object]) -> Callable[Arguments, None]
     return run
 
 
-def command(**options: object) -> Callable[[Callable[..., object]], Any]:
-    """An Invoke task that ends cleanly; `options` are those of invoke.task."""
+def command(*, words: tuple[str, ...] = (), **options: object) -> Callable[[Callable[..., object]], Any]:
+    """An Invoke task that ends cleanly.
+
+    Args:
+        words: parameters that may be given as plain words, in this order, or be left out: `invoke logs mlflow`.
+        options: those of invoke.task.
+    """
     from invoke.tasks import task
 
-    return lambda body: task(**options)(ends_cleanly(body))
+    from modelyard.words import WordsTask
+
+    return lambda body: task(klass=WordsTask, positional=words, **options)(ends_cleanly(body))
