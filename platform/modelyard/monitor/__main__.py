@@ -7,6 +7,7 @@ import contextlib
 import fcntl
 import logging
 import os
+import signal
 import sys
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine
@@ -26,6 +27,7 @@ from modelyard.monitor.references import Fetcher, Mlflow, ReferenceStore
 from modelyard.monitor.reporter import Reporter
 from modelyard.monitor.traffic import TrafficWatch, decide_in_traffic
 from modelyard.monitor.writer import Writer
+from modelyard.settings import Settings, load_settings
 
 log = logging.getLogger("modelyard.monitor")
 HALF_KEPT_S = 15 * 60.0
@@ -56,7 +58,7 @@ async def expire_halves(writer: Writer) -> None:
         await asyncio.sleep(EXPIRE_EVERY_S)
 
 
-def compose(conn: Connections) -> App:
+def compose(conn: Connections, settings: Settings) -> App:
     """The monitor of a yard as an ASGI app; its background work starts and ends with it."""
     folder = conn.layout.data("monitor")
     database, reports = folder / "monitor.db", folder / "reports"
@@ -66,7 +68,14 @@ def compose(conn: Connections) -> App:
     def in_traffic(service: tuple[str, str], model_version: str) -> bool:
         return decide_in_traffic(watch.observed, service, model_version)
 
-    reporter = Reporter(writer, reader, references, database=database, reports=reports)
+    reporter = Reporter(
+        writer,
+        reader,
+        references,
+        database=database,
+        reports=reports,
+        report_deadline_s=settings.report_deadline_s,
+    )
     jobs: list[Callable[[], Coroutine[Any, Any, None]]] = [
         watch.run,
         Fetcher(writer, reader, references, Mlflow(conn.address("mlflow"))).run,
@@ -101,15 +110,23 @@ def main() -> int:
     logging.getLogger("httpx").setLevel(logging.WARNING)
     try:
         named = os.environ.get(FOLDER_VARIABLE)
-        conn = connect(Path(named) if named else None)
+        settings = load_settings()
+        conn = connect(Path(named) if named else None, settings)
         lock = lock_folder(conn.layout.data("monitor"))
     except YardError as error:
         print("\n".join(error.lines()), file=sys.stderr)
         return error.exit_code
+    # uvicorn stops in order at SIGTERM and then raises it again, which would end this process with an error.
+    signal.signal(signal.SIGTERM, lambda *_: None)
     with lock:
         # No access log: the path of the events holds a secret.
         uvicorn.run(
-            compose(conn), host="127.0.0.1", port=conn.port("monitor"), access_log=False, log_level="warning", workers=1
+            compose(conn, settings),
+            host="127.0.0.1",
+            port=conn.port("monitor"),
+            access_log=False,
+            log_level="warning",
+            workers=1,
         )
     return 0
 

@@ -66,12 +66,18 @@ def _judge(store: Store, version: int, span: Span) -> dict[str, object]:
     return judge_quality((Label(*label) for label in held), store.configs[version], before=row).as_dict()
 
 
-def replay(store: Store, version: int) -> None:
-    """Cut a version's windows from the durable order; windows that exist are met again and left alone."""
+def replay(store: Store, version: int, *, whole: bool) -> None:
+    """Cut a version's windows from the durable order; windows that exist are met again and left alone.
+
+    Args:
+        store: the store; its cutters of this version are new.
+        version: the version's number.
+        whole: from the first row on, for a configuration that was not known before; else from where something is open.
+    """
     service = store.services[version]
     marks = store.marks.get(service, [])
     for kind in ("drift", "quality"):
-        cutter, start = store.cutters[version, kind], _start(store, version, kind)
+        cutter, start = store.cutters[version, kind], 0 if whole else _start(store, version, kind)
         for seq, what, row, rows in merge(_items(store.db, version, kind, start), _marks(marks, start)):
             spans = cutter.end_phase() if what == "mark" else cutter.add(phase_of(marks, row), seq, rows)
             for span in spans:
@@ -79,15 +85,12 @@ def replay(store: Store, version: int) -> None:
 
 
 def _start(store: Store, version: int, kind: str) -> int:
-    """The position from which on something may be uncut: nothing is open right after a mark that found its windows."""
-    db, marks = store.db, store.marks.get(store.services[version], [])
-    known = db.execute("SELECT count(*) FROM windows WHERE version = ?", (version,)).fetchone()[0]
-    if not known:
-        return 0
+    """The position from which on something may be uncut: nothing was open right after the last mark."""
+    marks = store.marks.get(store.services[version], [])
     last = marks[-1] if marks else 0
     if kind == "drift":
-        cut = db.execute("SELECT max(last) FROM windows WHERE version = ? AND kind = 'drift'", (version,)).fetchone()[0]
-        last = max(last, (cut or 0) + 1)
+        cut = store.db.execute("SELECT max(last) FROM windows WHERE version = ? AND kind = 'drift'", (version,))
+        last = max(last, (cut.fetchone()[0] or 0) + 1)
     return last
 
 

@@ -175,6 +175,12 @@ class Reader:
             held = db.execute("SELECT uid, revision, namespace, inferenceservice, model_version FROM revisions")
             return {(row[0], row[1]): (row[2], row[3], row[4]) for row in held}
 
+    def traffic(self) -> dict[tuple[str, str], tuple[str, list[str]]]:
+        """Uid and revisions with traffic by (namespace, InferenceService), as last seen."""
+        with self._open() as db:
+            held = db.execute("SELECT namespace, inferenceservice, uid, revisions FROM traffic")
+            return {(row[0], row[1]): (row[2], orjson.loads(row[3])) for row in held}
+
     def rows(self, *, after: int, limit: int, **wanted: str) -> Iterator[bytes]:
         """Rows of pairs as NDJSON, in the durable order, from the number after `after` on; many lines a piece."""
         given = {name: value for name, value in wanted.items() if value}

@@ -22,7 +22,6 @@ from modelyard.monitor.writer import Writer
 
 log = logging.getLogger(__name__)
 START_DEADLINE_S = 120.0
-REPORT_DEADLINE_S = 120.0
 IDLE_S = 180.0
 LOOK_EVERY_S = 0.2
 MOST_ATTEMPTS = 5
@@ -47,7 +46,8 @@ def decide_pause_s(attempts: int) -> float:
 class Worker:
     """The process; at most one job at a time."""
 
-    def __init__(self) -> None:
+    def __init__(self, report_deadline_s: float) -> None:
+        self._report_deadline_s = report_deadline_s
         self._process: Process | None = None
         self._idle_since = time.monotonic()
 
@@ -89,7 +89,7 @@ class Worker:
         try:
             process.stdin.write(orjson.dumps(job) + b"\n")
             await process.stdin.drain()
-            told = await self._answer(REPORT_DEADLINE_S)
+            told = await self._answer(self._report_deadline_s)
         except BaseException as error:
             await self.stop()
             if isinstance(error, OSError):
@@ -126,11 +126,20 @@ class Worker:
 class Reporter:
     """Takes waiting drift windows one by one, oldest first, through the worker into the store."""
 
-    def __init__(self, writer: Writer, reader: Reader, references: ReferenceStore, *, database: Path, reports: Path):
+    def __init__(
+        self,
+        writer: Writer,
+        reader: Reader,
+        references: ReferenceStore,
+        *,
+        database: Path,
+        reports: Path,
+        report_deadline_s: float,
+    ) -> None:
         self._writer, self._reader, self._references = writer, reader, references
         self._database, self._reports = database, reports
         self._fullest = 0.0
-        self.worker = Worker()
+        self.worker = Worker(report_deadline_s)
 
     async def run(self) -> None:
         """Work until cancelled; nothing that goes wrong with a window ends this."""

@@ -56,6 +56,9 @@ CREATE TABLE IF NOT EXISTS alerts (
 CREATE TABLE IF NOT EXISTS revisions (
     uid TEXT NOT NULL, revision TEXT NOT NULL, namespace TEXT NOT NULL, inferenceservice TEXT NOT NULL,
     model_version TEXT NOT NULL, PRIMARY KEY (uid, revision)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS traffic (
+    namespace TEXT NOT NULL, inferenceservice TEXT NOT NULL, uid TEXT NOT NULL, revisions TEXT NOT NULL,
+    PRIMARY KEY (namespace, inferenceservice)) WITHOUT ROWID;
 """
 
 

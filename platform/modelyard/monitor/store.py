@@ -57,15 +57,15 @@ class Store:
         self.services[version] = service
         if row["config"]:
             try:
-                self._configure(version, parse_config(row["config"]))
+                self._configure(version, parse_config(row["config"]), new=False)
             except MonitoringConfigInvalid as error:
                 log.warning("version %s is counted only: %s", row["model_version"], error.what)
 
-    def _configure(self, version: int, config: MonitoringConfig) -> None:
+    def _configure(self, version: int, config: MonitoringConfig, *, new: bool) -> None:
         self.configs[version] = config
         self.cutters[version, "drift"] = Cutter(config.drift.window_rows)
         self.cutters[version, "quality"] = Cutter(config.quality.window_rows)
-        cutting.replay(self, version)
+        cutting.replay(self, version, whole=new)
 
     def _take(self, numbers: int) -> int:
         first = self._next_seq
@@ -207,7 +207,7 @@ class Store:
             (state, text, error, version),
         )
         if text and version not in self.configs:
-            self._configure(version, parse_config(text))
+            self._configure(version, parse_config(text), new=True)
 
     def count_attempt(self, version: int, last: int) -> None:
         """A drift window's report is about to be tried."""
@@ -270,6 +270,13 @@ class Store:
         """Remember which model version a revision has; what was seen first stays."""
         held = (uid, revision, *service, model_version)
         self.db.execute("INSERT OR IGNORE INTO revisions VALUES (?, ?, ?, ?, ?)", held)
+
+    def keep_traffic(self, seen: Mapping[tuple[str, str], tuple[str, Iterable[str]]]) -> None:
+        """Remember which revisions have traffic, by InferenceService: uid and revisions; what is not in it is gone."""
+        self.db.execute("DELETE FROM traffic")
+        for service, (uid, revisions) in seen.items():
+            held = (*service, uid, orjson.dumps(sorted(revisions)).decode())
+            self.db.execute("INSERT INTO traffic VALUES (?, ?, ?, ?)", held)
 
     def expire_halves(self, before: float) -> int:
         """Give up halves that came before a time (seconds since the epoch): their other half was lost."""

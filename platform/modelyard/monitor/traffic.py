@@ -39,7 +39,7 @@ class TrafficView:
 
 @dataclass
 class Observed:
-    """What the API last said; kept as it was while the API cannot be reached."""
+    """What the API last said; kept as it was while the API cannot be reached, and over a restart."""
 
     services: dict[Service, TrafficView] = field(default_factory=dict)
     known: Revisions = field(default_factory=dict)
@@ -57,7 +57,9 @@ def read_revision(held: Object) -> tuple[str, str, str] | None:
     meta, status = held["metadata"], held.get("status", {})
     revision = status.get("components", {}).get("predictor", {}).get("latestCreatedRevision")
     version = (meta.get("annotations") or {}).get(VERSION_ANNOTATION)
-    if not revision or version is None or status.get("observedGeneration") != meta.get("generation"):
+    # Above the generation where only annotations changed: KServe takes the number from Knative's service.
+    caught_up = (status.get("observedGeneration") or 0) >= (meta.get("generation") or 0)
+    if not revision or version is None or not caught_up:
         return None
     return str(meta.get("uid", "")), revision, version
 
@@ -131,7 +133,8 @@ class TrafficWatch:
 
     def __init__(self, kubeconfig: Path, writer: Writer, reader: Reader) -> None:
         self._kubeconfig, self._writer = kubeconfig, writer
-        self.observed = Observed(known=reader.revisions())
+        seen = {service: TrafficView(uid, frozenset(held)) for service, (uid, held) in reader.traffic().items()}
+        self.observed = Observed(seen, reader.revisions())
         self._api: KubernetesApi | None = None
         self._reachable = True
 
@@ -158,6 +161,9 @@ class TrafficWatch:
             service, view = read_service(held)
             services[service] = view
             await self._note(service, read_revision(held))
+        if services != self.observed.services:
+            told = {service: (view.uid, view.revisions) for service, view in services.items()}
+            await self._writer.commit(lambda store: store.keep_traffic(told))
         self.observed.services = services
 
     async def _note(self, service: Service, found: tuple[str, str, str] | None) -> None:

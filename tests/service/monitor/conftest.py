@@ -16,6 +16,7 @@ from pathlib import Path
 import httpx
 import numpy as np
 import pandas as pd
+import psutil
 import pytest
 
 from modelyard.connections import Connections, connect
@@ -90,12 +91,23 @@ class MonitorProcess:
         self.process: subprocess.Popen[bytes] | None = None
         self.log = folder / "monitor.log"
 
-    def start(self) -> None:
-        environment = {**os.environ, "MODELYARD_FOLDER": str(self.conn.layout.folder), "MODELYARD_YARD": "test"}
+    def spawn(self, prefix: tuple[str, ...] = (), **environment: str) -> subprocess.Popen[bytes]:
+        held = {**os.environ, "MODELYARD_FOLDER": str(self.conn.layout.folder), "MODELYARD_YARD": "test", **environment}
         with self.log.open("ab") as log:
-            command = [sys.executable, "-m", "modelyard.monitor"]
-            self.process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
+            command = [*prefix, sys.executable, "-m", "modelyard.monitor"]
+            return subprocess.Popen(command, env=held, stdout=log, stderr=log)
+
+    def start(self, prefix: tuple[str, ...] = (), **environment: str) -> None:
+        self.process = self.spawn(prefix, **environment)
         wait_until(self.is_healthy, what="the monitor", deadline_s=30, last_answer=self.log.read_text)
+
+    def worker(self) -> psutil.Process | None:
+        """The Evidently process, while there is one."""
+        children = psutil.Process(self.process.pid).children() if self.process else []
+        return next((child for child in children if "modelyard.monitor.worker" in child.cmdline()), None)
+
+    def wait_worker(self) -> psutil.Process:
+        return wait_until(self.worker, what="the Evidently process", deadline_s=30)
 
     def is_healthy(self) -> bool:
         try:
@@ -103,11 +115,12 @@ class MonitorProcess:
         except httpx.HTTPError:
             return False
 
-    def stop(self, sign: signal.Signals = signal.SIGTERM) -> None:
-        if self.process is not None:
-            self.process.send_signal(sign)
-            self.process.wait(20)
-            self.process = None
+    def stop(self, sign: signal.Signals = signal.SIGTERM) -> int | None:
+        held, self.process = self.process, None
+        if held is None:
+            return None
+        held.send_signal(sign)
+        return held.wait(20)
 
     def kill(self) -> None:
         self.stop(signal.SIGKILL)
@@ -285,4 +298,10 @@ def run_id(mlflow: MlflowServer, reference: list[dict]) -> str:
 
 @pytest.fixture
 def kit() -> dict[str, Callable]:
-    return {"rows": make_rows, "config": make_config, "predictions": make_predictions}
+    return {
+        "rows": make_rows,
+        "config": make_config,
+        "predictions": make_predictions,
+        "process": MonitorProcess,
+        "block": free_block,
+    }
