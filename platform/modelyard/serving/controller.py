@@ -7,6 +7,7 @@ a little; it may be killed between any two lines, and the next round of the next
 from __future__ import annotations
 
 import asyncio
+import secrets
 import time
 import traceback
 from collections import defaultdict
@@ -29,7 +30,6 @@ from modelyard.serving.revisions import (
     decide_revision,
     decide_spec,
     decide_wanted,
-    next_replica_number,
     plan_forgetting,
     plan_replicas,
     revision_from,
@@ -331,18 +331,16 @@ class Controller:
         spec = decide_spec(revision, require_registered=self._config.require_registered)
         if isinstance(spec, Refusal):
             return
-        held.busy = True
         for _ in range(count):
-            number = next_replica_number(revision, held.of(revision))
-            revision = self._save(revision, lastReplica=number)
+            name = f"{revision.name}-{secrets.token_hex(3)}"
             try:
-                await self._parent.start(replace(spec, name=f"{revision.name}-r{number}"))
-            except ReplicasAway as error:
-                print(error.what, flush=True)
-                return
+                await self._parent.start(replace(spec, name=name))
+                held.busy = True
+            except ReplicasAway:
+                return  # the next round asks again
             except ReplicasRefused as error:
                 print(error.what, flush=True)
-                failure = Failure(f"{revision.name}-r{number}", "ReplicaNotStarted", error.what, None, held.now)
+                failure = Failure(name, "ReplicaNotStarted", error.what, None, held.now)
                 revision = self._save(revision, failures=revision.failures + 1, lastFailure=asdict(failure))
                 return
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -228,12 +227,6 @@ def plan_replicas(
     if len(living) < wanted and now >= failed_at + back_off_s(revision.failures):
         return Plan(starts=wanted - len(living))
     return Plan()
-
-
-def next_replica_number(revision: Revision, replicas: Iterable[ReplicaRecord]) -> int:
-    """A number that no replica of the revision has had."""
-    held = [int(match[1]) for r in replicas if (match := re.search(r"-r(\d+)$", r.name))]
-    return 1 + max([*held, int(revision.status.get("lastReplica", 0))])
 
 
 def decide_wanted(revisions: Sequence[Revision], targets: Iterable[str]) -> Mapping[str, int]:
