@@ -126,7 +126,6 @@ def main() -> int:
             port=conn.port("monitor"),
             access_log=False,
             log_level="warning",
-            workers=1,
         )
     return 0
 

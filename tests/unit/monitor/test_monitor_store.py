@@ -48,6 +48,13 @@ def configure(store: Store) -> None:
         store.set_config(version, state="ready", config=CONFIG)
 
 
+def opened(path: Path) -> Store:
+    """A store that leaves the disk its time: nobody pulls the plug here, and it is a hundred times faster."""
+    store = Store(path)
+    store.db.execute("PRAGMA synchronous = OFF")
+    return store
+
+
 def everything(store: Store) -> dict[str, list[tuple]]:
     """All that must not depend on kills: windows, rows, labels, counts."""
     queries = {
@@ -70,7 +77,7 @@ def story(seed: int) -> list[tuple]:
         rows, version = rng.randint(1, 9), rng.choice("112")
         steps += [("event", f"id{at}", "request", rows, version), ("event", f"id{at}", "response", rows, version)]
         steps += [("truth", f"id{at}", row, rng.choice(CLASSES)) for row in range(rows) if rng.random() < 0.8]
-    steps += rng.sample(steps, 6) + [("truth", "nobody", 0, "early"), ("truth", "id0", 99, "early")]
+    steps += [*rng.sample(steps, 6), ("truth", "nobody", 0, "early"), ("truth", "id0", 99, "early")]
     rng.shuffle(steps)
     for name in ("july", "august"):
         steps.insert(rng.randrange(len(steps)), ("phase", name))
@@ -82,11 +89,11 @@ def story(seed: int) -> list[tuple]:
 def test_kills_and_a_late_configuration_change_no_window_no_row_and_no_count(seed):
     steps, rng = story(seed), random.Random(seed + 1)
     with tempfile.TemporaryDirectory() as folder:
-        straight = Store(Path(folder) / "straight.db")
+        straight = opened(Path(folder) / "straight.db")
         for step in steps:
             apply(straight, step)
             configure(straight)
-        killed = Store(Path(folder) / "killed.db")
+        killed = opened(Path(folder) / "killed.db")
         configured_at = rng.randrange(len(steps))
         for at, step in enumerate(steps):
             apply(killed, step)
@@ -94,7 +101,7 @@ def test_kills_and_a_late_configuration_change_no_window_no_row_and_no_count(see
                 configure(killed)
             if rng.random() < 0.3:
                 killed.close()
-                killed = Store(Path(folder) / "killed.db")
+                killed = opened(Path(folder) / "killed.db")
         assert everything(killed) == everything(straight)
         straight.close()
         killed.close()

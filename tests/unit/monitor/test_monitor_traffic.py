@@ -1,4 +1,4 @@
-"""Statuses as a real KServe 0.20 on Knative answered them (recorded November 2026), annotations added as we set them."""
+"""Statuses as a real KServe 0.20 on Knative answered them (recorded November 2026); annotations as we set them."""
 
 import pytest
 
