@@ -43,16 +43,25 @@ def decode_object(body: bytes, content_type: str | None, resource: Resource) -> 
     decoded = decode(body, content_type, OBJECT_TYPES, resource.kind)
     if not isinstance(decoded, dict):
         raise _unrecognized(resource.kind, "the body is not an object", body)
-    version = decoded.setdefault("apiVersion", resource.api_version)
-    kind = decoded.setdefault("kind", resource.kind)
+    return checked(decoded, resource)
+
+
+def checked(obj: dict[str, Any], resource: Resource) -> dict[str, Any]:
+    """The same object, with apiVersion, kind and metadata filled in where they are absent.
+
+    Raises:
+        ApiError: 400 for another kind or version, or where metadata is no object.
+    """
+    version = obj.setdefault("apiVersion", resource.api_version)
+    kind = obj.setdefault("kind", resource.kind)
     if version != resource.api_version:
         message = f"the API version in the data ({version}) does not match the expected API version"
         raise bad_request(f"{message} ({resource.api_version})")
     if kind != resource.kind:
         raise bad_request(f"the kind in the data ({kind}) does not match the expected kind ({resource.kind})")
-    if not isinstance(decoded.setdefault("metadata", {}), dict):
+    if not isinstance(obj.setdefault("metadata", {}), dict):
         raise bad_request(f"{resource.kind} cannot be handled: metadata must be an object")
-    return decoded
+    return obj
 
 
 def _decode_yaml(body: bytes, kind: str) -> Any:

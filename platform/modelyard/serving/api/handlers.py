@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -23,6 +24,8 @@ from modelyard.serving.store import Store
 
 Object = dict[str, Any]
 
+WARNINGS = 20
+"""Warnings in an answer; Python's http.client refuses an answer of more than 100 headers."""
 SUFFIX_LETTERS = "bcdfghjklmnpqrstvwxz2456789"
 """Letters of generated names, as Kubernetes' (no vowels, so no words)."""
 
@@ -75,9 +78,8 @@ async def read_call(request: Request, store: Store, resource: Resource) -> Call:
 def answer(body: Object, code: int = 200, warnings: list[str] | None = None) -> Response:
     """A JSON answer, with a Warning header for each warning (kubectl prints them)."""
     response = Response(orjson.dumps(body), code, media_type="application/json")
-    for warning in warnings or []:
-        escaped = warning.replace("\\", "\\\\").replace('"', '\\"')
-        response.headers.append("Warning", f'299 - "{escaped}"')
+    for warning in (warnings or [])[:WARNINGS]:
+        response.headers.append("Warning", f"299 - {json.dumps(warning)}")
     return response
 
 
@@ -187,7 +189,7 @@ def _list(call: Call) -> tuple[list[Object], int]:
 def _patched(call: Call, present: Object) -> Object:
     patch_type = bodies.media_type(call.content_type)
     decoded = bodies.decode(call.body, call.content_type, PATCH_TYPES, call.resource.kind)
-    patched = apply_patch(patch_type, present, decoded)
+    patched = bodies.checked(apply_patch(patch_type, present, decoded), call.resource)
     _take_name(call, patched)
     return patched
 
@@ -236,7 +238,7 @@ def _take_namespace(call: Call, meta: Object) -> None:
 
 
 def _take_name(call: Call, obj: Object) -> None:
-    meta = obj["metadata"] = dict(obj.get("metadata") or {})
+    meta = obj["metadata"] = dict(obj["metadata"])
     _take_namespace(call, meta)
     if meta.setdefault("name", call.name) != call.name:
         raise errors.bad_request(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from modelyard.serving.api.resources import Resource
@@ -26,7 +26,7 @@ def age(since: str | None, now: float) -> str:
     """
     if not since:
         return "<unknown>"
-    seconds = int(now - datetime.strptime(since, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC).timestamp())
+    seconds = int(now - datetime.fromisoformat(since).timestamp())
     if seconds < -1:
         return "<invalid>"
     minutes, hours, days = max(seconds, 0) // 60, seconds // 3600, seconds // 86400
