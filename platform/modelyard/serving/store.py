@@ -27,6 +27,8 @@ HISTORY_EVENTS = 1000
 """Events that a watch can still start from; older ones are compacted away."""
 RECENT_EVENTS = 64
 """Events kept decoded in memory, so that an event is decoded once for all watchers."""
+FORMAT = 1
+"""Of the file (SQLite's user_version)."""
 OWNED_METADATA = ("uid", "creationTimestamp", "generation", "resourceVersion", "name", "namespace")
 """Fields of metadata that only the store sets."""
 
@@ -101,13 +103,9 @@ class Store:
     def __init__(
         self, path: Path, *, history_events: int = HISTORY_EVENTS, now: Callable[[], float] = time.time
     ) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
         self._now = now
         self._history_events = history_events
-        self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-        self._db.execute("PRAGMA journal_mode=WAL")
-        self._db.execute("PRAGMA synchronous=FULL")
-        self._db.executescript(SCHEMA)
+        self._db = open_database(path)
         # Seconds since 1970 as first version: a client that still watches an earlier yard at this address gets Expired.
         self._db.execute("INSERT OR IGNORE INTO counter VALUES (1, ?1, ?1)", (int(now()),))
         self.version, self.floor = self._db.execute("SELECT version, floor FROM counter").fetchone()
@@ -311,7 +309,39 @@ class Transaction:
         self._db.execute("BEGIN IMMEDIATE")
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        self._db.execute("COMMIT" if kind is None else "ROLLBACK")
+        try:
+            if kind is None:
+                self._db.execute("COMMIT")
+        finally:
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
+
+
+def open_database(path: Path) -> sqlite3.Connection:
+    """The SQLite file with its tables, made on first use.
+
+    Raises:
+        YardError: it is no such file, or a newer modelyard wrote it.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    try:
+        db.execute("PRAGMA journal_mode=WAL")
+        db.execute("PRAGMA synchronous=FULL")
+        found = db.execute("PRAGMA user_version").fetchone()[0]
+    except sqlite3.DatabaseError as error:
+        db.close()
+        raise YardError(f"{path} is not a store of objects: {error}", next_command="./invoke reset") from error
+    if found > FORMAT:
+        db.close()
+        raise YardError(
+            f"{path} has format {found}: this modelyard knows {FORMAT}",
+            allowed=f"a store of format {FORMAT} or older",
+            next_command="git pull, or MODELYARD_NAME=another ./invoke up",
+        )
+    db.executescript(SCHEMA)
+    db.execute(f"PRAGMA user_version={FORMAT}")
+    return db
 
 
 def copied(obj: Object) -> Object:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from modelyard.errors import YardError
 from modelyard.serving.store import AlreadyExists, Conflict, Event, Expired, NotFound, Store
 
 KIND = "inferenceservices"
@@ -187,6 +190,32 @@ def test_watchers_wake_up_for_each_change_and_end_with_the_store(store: Store) -
         return await asyncio.wait_for(watcher, 5)
 
     assert [event.type for event in asyncio.run(scene())] == ["ADDED", "DELETED"]
+
+
+def test_a_full_disk_refuses_the_write_and_keeps_the_rest(tmp_path: Path) -> None:
+    store = Store(tmp_path / "objects.db")
+    store.create(KIND, isvc("small"))
+    pages = store._db.execute("PRAGMA page_count").fetchone()[0]
+    store._db.execute(f"PRAGMA max_page_count={pages}")
+    before = store.version
+    with pytest.raises(sqlite3.OperationalError, match="full"):
+        store.create(KIND, isvc("large", text="x" * 100_000))
+    assert (store.version, store.events_after(KIND, before)) == (before, [])
+    store._db.execute("PRAGMA max_page_count=100000")
+    assert store.create(KIND, isvc("later"))["metadata"]["resourceVersion"] == str(before + 1)
+    assert [item["metadata"]["name"] for item in store.list(KIND)[0]] == ["later", "small"]
+    store.close()
+
+
+def test_a_file_of_another_kind_or_of_a_newer_modelyard_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "text.db").write_text("no database at all, but long enough to have a header" * 10)
+    with pytest.raises(YardError, match="not a store"):
+        Store(tmp_path / "text.db")
+    Store(tmp_path / "newer.db").close()
+    with closing(sqlite3.connect(tmp_path / "newer.db")) as db:
+        db.execute("PRAGMA user_version=99")
+    with pytest.raises(YardError, match="format 99"):
+        Store(tmp_path / "newer.db")
 
 
 NAMES = st.sampled_from(["a", "b", "c"])
