@@ -46,7 +46,12 @@ async def serve(conn: Connections, settings: Settings) -> None:
     """Answer the API and reconcile until SIGTERM."""
     store = Store(conn.layout.data("serving") / "store.sqlite")
     token = conn.credentials.kubernetes_token
-    app = create_app(store, token=token, extra_routes=[Route("/metrics", metrics_endpoint)])
+    app = create_app(
+        store,
+        token=token,
+        extra_routes=[Route("/metrics", metrics_endpoint)],
+        namespaces=("default", "kube-system", settings.namespace),
+    )
     tls = conn.layout.tls
     server = uvicorn.Server(
         uvicorn.Config(
