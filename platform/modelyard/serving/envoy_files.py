@@ -1,4 +1,4 @@
-"""Telling Envoy: files written in an order that never routes to what is not there, and the word that it has taken them."""
+"""Telling Envoy: files in an order that never routes to what is not there, and the word that it has taken them."""
 
 from __future__ import annotations
 

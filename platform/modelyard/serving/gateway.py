@@ -122,7 +122,7 @@ def endpoints(backend: Backend) -> Json:
 
 def cluster(backend: Backend, folder: Path) -> Json:
     """Cluster of a backend."""
-    limits = {key: MANY for key in ("max_connections", "max_pending_requests", "max_requests", "max_retries")}
+    limits = dict.fromkeys(("max_connections", "max_pending_requests", "max_requests", "max_retries"), MANY)
     return {
         "@type": f"{TYPE_URL}.cluster.v3.Cluster",
         "name": backend.cluster,

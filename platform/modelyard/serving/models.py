@@ -1,4 +1,4 @@
-"""The cache of model folders: fetched once for many replicas, whole or not at all, checked before anything loads them."""
+"""The cache of model folders: fetched once for many replicas, whole or not at all, checked before loading."""
 
 from __future__ import annotations
 

@@ -118,11 +118,13 @@ class Pending:
 class Sender:
     """A queue and workers that post events over kept connections; nothing is lost while the receiver answers."""
 
+    _session: aiohttp.ClientSession
+    """Made in the loop that it serves."""
+
     def __init__(self, url: str) -> None:
         self._url = url
         self._queue: asyncio.Queue[Pending] = asyncio.Queue(QUEUE_EVENTS)
         self._workers: list[asyncio.Task[None]] = []
-        self._session: aiohttp.ClientSession | None = None
         self._answering = True
 
     async def open(self) -> None:
@@ -145,7 +147,7 @@ class Sender:
             EVENTS.labels("lost").inc(self._queue.qsize())
         for worker in self._workers:
             worker.cancel()
-        if self._session is not None:
+        if self._workers:
             await self._session.close()
 
     async def put(self, headers: dict[str, str], body: bytes) -> None:
@@ -172,7 +174,6 @@ class Sender:
     async def _post(self, pending: Pending) -> str:
         import aiohttp
 
-        assert self._session is not None
         wait_s = 0.1
         while True:
             try:
@@ -197,8 +198,7 @@ class PayloadLog:
 
     def __init__(self, app: App, by: LoggedBy | None, *, started: Callable[[], None] | None = None) -> None:
         self._app = app
-        self._by = by
-        self._sender = Sender(by.url) if by else None
+        self._log = (by, Sender(by.url)) if by else None
         self._started = started
 
     async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
@@ -207,20 +207,20 @@ class PayloadLog:
             await self._app(scope, receive, self._lifespan(send))
         elif scope["type"] != "http":
             await self._app(scope, receive, send)
-        elif self._by is None or scope["path"] == "/metrics" or _is_probe(scope):
+        elif self._log is None or scope["path"] == "/metrics" or _is_probe(scope):
             await self._counted(scope, receive, send)
         else:
-            await self._logged(self._by, scope, receive, send)
+            await self._logged(*self._log, scope, receive, send)
 
     def _lifespan(self, send: Send) -> Send:
         async def watched(message: Message) -> None:
             if message["type"] == "lifespan.startup.complete":
-                if self._sender:
-                    await self._sender.open()
+                if self._log:
+                    await self._log[1].open()
                 if self._started:
                     self._started()
-            elif message["type"] == "lifespan.shutdown.complete" and self._sender:
-                await self._sender.close()
+            elif message["type"] == "lifespan.shutdown.complete" and self._log:
+                await self._log[1].close()
             await send(message)
 
         return watched
@@ -242,7 +242,7 @@ class PayloadLog:
             REQUESTS.labels(str(status)).inc()
         return status
 
-    async def _logged(self, by: LoggedBy, scope: Any, receive: Receive, send: Send) -> None:
+    async def _logged(self, by: LoggedBy, sender: Sender, scope: Any, receive: Receive, send: Send) -> None:
         asked, answered = bytearray(), bytearray()
         received_at = time.time()
 
@@ -261,13 +261,12 @@ class PayloadLog:
         finally:
             headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
             event_id = headers.get("ce-id") or str(uuid.uuid4())
-            assert self._sender is not None
             if by.logs("request"):
                 request = event_headers(by, "request", event_id, now=received_at, request_headers=headers)
-                await self._sender.put(request, bytes(asked))
+                await sender.put(request, bytes(asked))
             if by.logs("response") and status == 200:
                 response = event_headers(by, "response", event_id, now=time.time(), request_headers=headers)
-                await self._sender.put(response, bytes(answered))
+                await sender.put(response, bytes(answered))
 
 
 def _is_probe(scope: Any) -> bool:

@@ -1,4 +1,4 @@
-"""The warm parent: a process with the heavy imports done that forks model servers (`python -m modelyard.serving.replicas`).
+"""The warm parent (`python -m modelyard.serving.replicas`): it has done the heavy imports and forks model servers.
 
 It answers on a Unix socket in JSON lines: `{"id": 1, "do": "start", "spec": {...}}`, `{"do": "stop", "name": n}`,
 `{"do": "list"}`; each answer carries the id. When a replica has ended, every client gets `{"event": "ended", ...}`.
@@ -19,7 +19,7 @@ import socket
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -40,6 +40,9 @@ from modelyard.waiting import wait_until
 
 TICK_S = 0.5
 """Seconds between two looks for replicas that must be killed, and for ends that no pidfd tells."""
+
+HIGHEST_FD = 4096
+"""Above the highest file descriptor that this process ever opens."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +75,7 @@ class ForkLauncher:
         pid = os.fork()
         if pid == 0:
             os.closerange(3, listening.fileno())
-            os.closerange(listening.fileno() + 1, os.sysconf("SC_OPEN_MAX") if os.name == "nt" else 4096)
+            os.closerange(listening.fileno() + 1, HIGHEST_FD)
             become_replica(
                 spec,
                 listening,
@@ -163,7 +166,7 @@ class WarmParent:
         asked = self._kill_at.pop(name, None) is not None
         found = [r for r in read_replica_records(self._folders.records, now=time.time()) if r.name == name]
         last = ended_record(found[0] if found else record, exit_code=reaped(record.pid), now=time.time())
-        write_replica_record(self._folders.records, _replace_stopping(last, asked))
+        write_replica_record(self._folders.records, replace(last, stopping=asked))
         print(f"replica {name} pid {record.pid} ended, exit code {last.exit_code}, {last.reason}", flush=True)
         self._tell({"event": "ended", "name": name, "exit_code": last.exit_code})
 
@@ -229,16 +232,10 @@ class WarmParent:
             client.close()
 
 
-def _replace_stopping(record: ReplicaRecord, asked: bool) -> ReplicaRecord:
-    from dataclasses import replace
-
-    return replace(record, stopping=asked)
-
-
 def reaped(pid: int) -> int | None:
     """Exit code of a child that has ended, 128 + N for signal N; None for somebody else's child."""
     try:
-        done, status = os.waitpid(pid, 0)
+        _, status = os.waitpid(pid, 0)
     except ChildProcessError:
         return None
     code = os.waitstatus_to_exitcode(status)

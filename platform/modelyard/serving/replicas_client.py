@@ -78,15 +78,13 @@ class ReplicasClient:
             self._writer.close()
 
     async def _ask(self, message: dict[str, Any]) -> dict[str, Any]:
-        if self._writer is None:
-            await self._connect()
-        assert self._writer is not None
+        writer = self._writer or await self._connect()
         self._last_id += 1
         number = self._last_id
         answer = self._answers[number] = asyncio.get_running_loop().create_future()
         try:
-            self._writer.write(json.dumps({"id": number, **message}).encode() + b"\n")
-            await self._writer.drain()
+            writer.write(json.dumps({"id": number, **message}).encode() + b"\n")
+            await writer.drain()
             told = await asyncio.wait_for(answer, 15)
         except (OSError, TimeoutError) as error:
             raise ReplicasAway(f"the warm parent at {self._path} does not answer: {error!r}") from error
@@ -96,12 +94,14 @@ class ReplicasClient:
             raise ReplicasRefused(f"the warm parent refused to {message['do']}: {told['error']}")
         return told
 
-    async def _connect(self) -> None:
+    async def _connect(self) -> asyncio.StreamWriter:
         try:
-            reader, self._writer = await asyncio.open_unix_connection(str(self._path), limit=2**22)
+            reader, writer = await asyncio.open_unix_connection(str(self._path), limit=2**22)
         except OSError as error:
             raise ReplicasAway(f"the warm parent at {self._path} does not answer: {error}") from error
+        self._writer = writer
         self._reading = asyncio.create_task(self._read(reader))
+        return writer
 
     async def _read(self, reader: asyncio.StreamReader) -> None:
         try:

@@ -101,7 +101,7 @@ def make_status(present: Object, observed: Observed, addresses: Addresses, *, ge
         "components": {"predictor": _predictor(observed, addresses, routed=routed)},
         "conditions": _conditions(present.get("conditions", []), observed, routed=routed, now=now),
         "deploymentMode": "Knative",
-        "modelStatus": _model_status(observed),
+        "modelStatus": _model_status(observed, routed=routed),
         "observedGeneration": generation,
     }
     if routed:
@@ -211,10 +211,9 @@ def _conditions(present: list[Object], observed: Observed, *, routed: bool, now:
     return made
 
 
-def _model_status(observed: Observed) -> Object:
-    serves = bool(observed.decision.rollout.traffic)
+def _model_status(observed: Observed, *, routed: bool) -> Object:
     copies: Object = {"failedCopies": observed.failed_copies}
-    states = {"activeModelState": "Loaded" if serves and observed.applied else "", "targetModelState": "Pending"}
+    states = {"activeModelState": "Loaded" if routed else "", "targetModelState": "Pending"}
     if observed.problem is not None and not observed.latest_is_ready:
         copies = {"failedCopies": max(1, observed.failed_copies), "totalCopies": max(1, observed.ready_copies)}
         states["targetModelState"] = "FailedToLoad"

@@ -111,4 +111,4 @@ def _must_hold(rollout: Rollout, latest_created: str, latest_ready: str) -> bool
     Upstream moves the percentage on to whatever is the latest ready revision; after a roll-back that is the bad
     candidate, which would get the new candidate's share until that one is ready. Here the traffic stays as it is.
     """
-    return bool(rollout.traffic) and latest_created != latest_ready and latest_ready != rollout.rolled_out
+    return bool(rollout.traffic) and latest_ready not in (latest_created, rollout.rolled_out)

@@ -1,7 +1,8 @@
-"""Model formats: each loads a model's folder into a `kserve.Model`; the control plane never imports what is heavy here."""
+"""Model formats: each loads a folder into a `kserve.Model`; nothing heavy is imported before one is asked for."""
 
 from __future__ import annotations
 
+import importlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,17 @@ if TYPE_CHECKING:
 
 FORMATS = ("mlflow", "sklearn")
 """Names of `modelFormat` that a model server can load."""
+PRELOADED = (
+    "kserve.model_server",
+    "mlflow.sklearn",
+    "modelyard.serving.predictors.mlflow",
+    "modelyard.serving.predictors.sklearn",
+    "skops.io",
+    "sklearn.compose",
+    "sklearn.ensemble",
+    "sklearn.pipeline",
+)
+"""What a warm parent imports before its first replica."""
 
 
 def preload() -> None:
@@ -17,20 +29,8 @@ def preload() -> None:
 
     A process that has run an OpenMP loop makes its forked children hang in theirs.
     """
-    import kserve.model_server
-    import mlflow.pyfunc
-    import mlflow.sklearn
-    import pandas as pd
-    import skops.io
-    import sklearn.compose
-    import sklearn.ensemble
-    import sklearn.pipeline  # noqa: F401
-
-    from modelyard.serving.predictors import mlflow as _mlflow
-    from modelyard.serving.predictors import sklearn as _sklearn
-
-    pd.DataFrame({"warm": [0.0]})
-    _ = (_mlflow, _sklearn)
+    for module in PRELOADED:
+        importlib.import_module(module)
 
 
 def load_predictor(model_format: str, name: str, folder: Path) -> Model:

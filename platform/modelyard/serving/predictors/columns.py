@@ -49,7 +49,7 @@ def cast_column(name: str, kind: str, values: Sequence[Any]) -> np.ndarray:
 
 def _integers(values: Sequence[Any], dtype: type) -> np.ndarray:
     exact = np.array(values, dtype=np.float64)
-    made = np.array(values, dtype=dtype)
+    made: np.ndarray = np.array(values, dtype=dtype)
     if not np.array_equal(exact, made):
         raise ValueError("a value is not a whole number")
     return made
