@@ -315,13 +315,42 @@ def test_a_trial_lives_on_a_branch_of_its_own(workspace, bad):
     assert git(workspace, "status", "--porcelain") == ""
 
 
-def test_a_trial_that_was_killed_leaves_nothing_behind(workspace, v2):
+KILLED = """
+import os, sys
+from pathlib import Path
+from modelyard.connections import connect
+from modelyard.workspace import ensure_workspace
+
+def say(line):
+    if "Running stage 'train'" in line:
+        os.kill(os.getpid(), 9)
+
+ensure_workspace(connect(Path(sys.argv[1])), say).train({"model.max_iter": 2})
+"""
+
+
+def test_a_trial_that_was_killed_leaves_nothing_behind(conn, workspace, v2):
     run = workspace.train()
-    git(workspace, "checkout", "--quiet", "-B", "try/killed")
-    (workspace.folder / "params.yaml").write_text("half: written")
-    (workspace.folder / ".git" / "index.lock").touch()
+    killed = subprocess.run([sys.executable, "-c", KILLED, str(conn.layout.folder)], check=False)
+    assert killed.returncode == -9
+    (workspace.folder / ".git" / "index.lock").touch()  # a git was killed too
     assert workspace.train() == run
     assert git(workspace, "branch", "--show-current") == "main"
+    assert git(workspace, "status", "--porcelain") == ""
+    assert "max_iter: 2\n" in git(workspace, "show", "try/max-iter-2:params.yaml")
+
+
+def test_a_git_that_waits_for_its_editor_keeps_its_lock(workspace, v2):
+    lock = workspace.folder / ".git" / "index.lock"
+    waits = subprocess.Popen(["git", "cat-file", "--batch"], cwd=workspace.folder, stdin=subprocess.PIPE)
+    lock.touch()
+    try:
+        with pytest.raises(CommandFailed) as refused:
+            workspace.train()
+        assert "index.lock" in refused.value.detail
+    finally:
+        waits.communicate()
+        lock.unlink()
 
 
 def test_traffic_is_shuffled_whole_and_the_same_for_the_same_seed(workspace):
@@ -438,7 +467,8 @@ def test_the_readmes_commands_do_what_the_workspace_does(conn, workspace, v1_dat
     assert "accuracy" in ran.stdout
 
 
-def test_the_checkout_is_as_it_was(workspace, v2):
+def test_the_persons_home_and_the_checkout_are_as_they_were(workspace, home, v2):
+    assert {path.name for path in home.iterdir()} == {".gitconfig", "hooks"}
     asked = ["git", "status", "--porcelain", "--ignored", "--", "sample-model"]
     held = subprocess.run(asked, cwd=REPOSITORY, capture_output=True, text=True, check=True).stdout
     assert not [line for line in held.splitlines() if re.search(r"parquet|dvc|run\.json|metrics\.json|\.cache", line)]

@@ -36,6 +36,24 @@ def hold_lock(path: Path, say: Say = silent) -> Iterator[int]:
         os.close(descriptor)
 
 
+def drop_stale_lock(repository: Path) -> None:
+    """Remove the lock that a killed git left on its index; that of a git which still runs stays."""
+    lock = repository / ".git" / "index.lock"
+    if lock.exists() and not is_git_running(repository):
+        lock.unlink(missing_ok=True)
+
+
+def is_git_running(repository: Path) -> bool:
+    """Whether a git of this user works in the repository, be it that it waits for an editor."""
+    import psutil
+
+    for process in psutil.process_iter(["name", "cwd"]):
+        held = process.info
+        if held["name"] == "git" and held["cwd"] and Path(held["cwd"]).is_relative_to(repository):
+            return True
+    return False
+
+
 def _take(descriptor: int) -> bool:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -49,7 +49,8 @@ def program_environment(conn: Connections, workspace: Path, inherited: Mapping[s
         "OMP_NUM_THREADS": "1",  # two threads spin on a busy machine: a fit of 5 s took 20 s
         "PYTHONUNBUFFERED": "1",
         "PYTHONWARNINGS": "ignore",
-        "LC_ALL": "C.UTF-8",
+        "LC_ALL": "C",
+        "PYTHONUTF8": "1",
     }
 
 

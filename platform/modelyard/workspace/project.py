@@ -17,7 +17,7 @@ from modelyard.connections import REPOSITORY, Connections
 from modelyard.digest import model_digest
 from modelyard.errors import CommandFailed, YardError
 from modelyard.workspace import params as parameters
-from modelyard.workspace.lock import hold_lock
+from modelyard.workspace.lock import drop_stale_lock, hold_lock
 from modelyard.workspace.programs import Say, program_environment, run_program, silent
 
 if TYPE_CHECKING:
@@ -144,7 +144,7 @@ class Workspace:
                 self._commit("Try " + ", ".join(f"{name} = {value}" for name, value in changes.items()))
                 return self._reproduce()
             finally:
-                self._git("checkout", "--quiet", "--force", base)
+                self._leave_trial(base)
 
     def traffic(self, phase: str, *, rows: int | None = None, seed: int = 0) -> Path:
         """A file of the flights of a phase in a random order, one JSON object a line.
@@ -172,9 +172,9 @@ class Workspace:
         with hold_lock(self.folder.parent / ".workspace.lock", self._say) as descriptor:
             self._held = (descriptor,)
             try:
-                (self.folder / ".git" / "index.lock").unlink(missing_ok=True)  # of a git that was killed
-                if self._branch().startswith(TRIAL):  # so was a trial
-                    self._git("checkout", "--quiet", "--force", MAIN)
+                drop_stale_lock(self.folder)
+                if self._branch().startswith(TRIAL):  # a trial was killed
+                    self._leave_trial(MAIN)
                 yield
             finally:
                 self._held = ()
@@ -189,6 +189,10 @@ class Workspace:
             run_id = self._run_id()
         self._commit(f"Run {run_id}")
         return run_id
+
+    def _leave_trial(self, base: str) -> None:
+        self._commit("What a stopped trial left")
+        self._git("checkout", "--quiet", base)
 
     def _branch(self) -> str:
         """The branch that is checked out; "" where none is."""
