@@ -94,7 +94,7 @@ def render_configuration(conn: Connections, settings: Settings, digests: Mapping
     common = [
         "[supervisord]",
         "nodaemon=false",
-        f"identifier=modelyard-{conn.name}",
+        f"identifier={_plain(f'modelyard-{conn.name}')}",
         f"logfile={_plain(layout.log('supervisor'))}",
         f"logfile_maxbytes={LOG_BYTES}",
         f"logfile_backups={LOG_BACKUPS}",
@@ -131,7 +131,7 @@ def _program(conn: Connections, settings: Settings, name: str, digest: str) -> l
         "stopasgroup=true",
         "killasgroup=true",
         "redirect_stderr=true",
-        f"stdout_logfile={_plain(conn.layout.log(name))}",
+        f"stdout_logfile={_plain(_plain(conn.layout.log(name)))}",  # supervisor expands this one twice
         f"stdout_logfile_maxbytes={LOG_BYTES}",
         f"stdout_logfile_backups={LOG_BACKUPS}",
     ]
