@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from html import escape
 from itertools import groupby
 
-WIDTH, HEIGHT = 760.0, 260.0
-LEFT, RIGHT, TOP, BOTTOM = 52.0, 16.0, 18.0, 46.0
+WIDTH, HEIGHT = 760.0, 320.0
+LEFT, RIGHT, TOP, BOTTOM = 62.0, 16.0, 26.0, 66.0
 
 
 @dataclass(frozen=True)
@@ -73,21 +73,21 @@ def line_chart(title: str, points: Sequence[Point], *, limit: Limit, low: float,
 
 def stacked_chart(title: str, rows: Mapping[str, Mapping[str, float]], series: Sequence[str]) -> str:
     """One horizontal bar a row, its parts in the order of `series`; the parts of a row add up to one."""
-    line, left, wide = 34.0, 190.0, 550.0
+    line, left, wide = 40.0, 250.0, 500.0
     height = line * len(rows) + 10
     drawn = []
     for number, (name, parts) in enumerate(rows.items()):
         y, x = number * line + 4, left
-        drawn.append(f'<text class="row" x="{left - 10}" y="{y + 18:.1f}">{escape(name)}</text>')
+        drawn.append(f'<text class="row" x="{left - 10}" y="{y + 20:.1f}">{escape(name)}</text>')
         for place, part in enumerate(series):
             width = parts.get(part, 0.0) * wide
             drawn.append(
                 f'<rect class="fill s{place}" x="{x:.1f}" y="{y:.1f}" '
-                f'width="{max(width - 2, 0):.1f}" height="24" rx="2">'
+                f'width="{max(width - 2, 0):.1f}" height="28" rx="2">'
                 f"<title>{escape(name)}: {escape(part)} {parts.get(part, 0.0):.1%}</title></rect>"
             )
             if width > 40:
-                drawn.append(f'<text class="in" x="{x + width / 2:.1f}" y="{y + 17:.1f}">{parts[part]:.0%}</text>')
+                drawn.append(f'<text class="in" x="{x + width / 2:.1f}" y="{y + 20:.1f}">{parts[part]:.0%}</text>')
             x += width
     svg = _svg(title, WIDTH, height, drawn)
     return svg + _legend({name: f"s{n}" for n, name in enumerate(series)})
@@ -106,7 +106,7 @@ def _limit(limit: Limit, low: float, high: float) -> str:
     y = _y(limit.value, low, high)
     return (
         f'<line class="limit" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>'
-        f'<text class="limit" x="{LEFT + 4}" y="{y - 5:.1f}">{escape(limit.text)}</text>'
+        f'<text class="limit" x="{WIDTH - RIGHT - 4}" y="{y - 6:.1f}">{escape(limit.text)}</text>'
     )
 
 
@@ -124,22 +124,22 @@ def _frame(title: str, points: Sequence[Point], low: float, high: float, drawn: 
         shade = "band even" if number % 2 == 0 else "band odd"
         bands.append(
             f'<rect class="{shade}" x="{x:.1f}" y="{TOP}" width="{width:.1f}" height="{HEIGHT - TOP - BOTTOM}"/>'
-            + _wrapped(group, x + width / 2, max(int(width / 7.2), 6))
+            + _wrapped(group, x + width / 2, max(int(width / 8.6), 6))
         )
         start += count
     return _svg(title, WIDTH, HEIGHT, [*bands, *grid, *drawn])
 
 
 def _wrapped(text: str, x: float, width: int) -> str:
-    """A label under the axis, in two lines where one is too long."""
+    """A label under the axis, in up to three lines where one is too long."""
     words, lines = text.split(), [""]
     for word in words:
-        if lines[-1] and len(lines[-1]) + 1 + len(word) > width and len(lines) < 2:
+        if lines[-1] and len(lines[-1]) + 1 + len(word) > width and len(lines) < 3:
             lines.append("")
         lines[-1] = f"{lines[-1]} {word}".strip()
-    y = HEIGHT - BOTTOM + 18
+    y = HEIGHT - BOTTOM + 20
     return "".join(
-        f'<text class="group" x="{x:.1f}" y="{y + 15 * n:.1f}">{escape(line)}</text>' for n, line in enumerate(lines)
+        f'<text class="group" x="{x:.1f}" y="{y + 17 * n:.1f}">{escape(line)}</text>' for n, line in enumerate(lines)
     )
 
 

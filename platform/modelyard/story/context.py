@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from modelyard.workspace import Workspace
 
 MODEL = "flights"
+ROWS_DEADLINE_S = 10.0
 Held = dict[str, Any]
 
 
@@ -75,6 +77,10 @@ class Story:
     def begin(self, phase: str, version: str) -> Since:
         """Begin a phase of the replay; what the monitor has of the version until now is not of this phase."""
         self.monitor.begin_phase(phase)
+        return self.since(phase, version)
+
+    def since(self, phase: str, version: str) -> Since:
+        """Where a version stands in the monitor now."""
         held = self.monitor.version(version) or {}
         return Since(
             phase=phase,
@@ -90,6 +96,18 @@ class Story:
         """Rows of a version that the monitor has logged since it knows the version."""
         held = self.monitor.version(version) if version else None
         return int(held["rows"]) if held else 0
+
+    def wait_rows(self, since: Since, rows: int) -> int:
+        """Rows of a version since a phase began: waits a little for `rows`, because the payload log comes after."""
+        from modelyard.errors import WaitTimeout
+
+        with suppress(WaitTimeout):  # what is missing then is the finding
+            wait_until(
+                lambda: self.rows(since.version) - since.rows >= rows,
+                what=f"{rows} rows of version {since.version}",
+                deadline_s=ROWS_DEADLINE_S,
+            )
+        return self.rows(since.version) - since.rows
 
     def replay(self, flights: Path, since: Since, *, rows: int, **more: Any) -> Sent:
         """Send flights through the gateway; the Ce-Ids begin with this run and the phase."""
@@ -195,15 +213,15 @@ class Story:
 
         return score(self.conn, version, rows)
 
-    def draw(self, since: Since, sent: Sent | None = None) -> None:
+    def draw(self, since: Since, sent: Sent | None = None, title: str = "") -> None:
         """Keep what the charts of the report need of a phase."""
         figures = self.state.figures
-        title = since.phase
+        title = title or since.phase
         for kind, read in (("drift", drift_point), ("quality", quality_point)):
             kept = [point for point in figures.get(kind, []) if point["phase"] != title]
             figures[kind] = kept + [read(title, since.version, w) for w in self.windows(since, kind)]
         if sent is not None:
-            figures.setdefault("mix", {})[f"{title}, version {since.version}"] = sent.mix()
+            figures.setdefault("mix", {})[f"{title}, v{since.version}"] = sent.mix()
         self.state.save()
 
     def _newest(self, version: str, kind: str) -> int:

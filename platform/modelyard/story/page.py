@@ -81,11 +81,12 @@ def _claim(claim: Claim) -> str:
     mark = "held" if claim.held else "failed"
     evidence = "".join(f"<dt>{escape(name)}</dt><dd>{_value(held)}</dd>" for name, held in claim.evidence.items())
     command = f"<dt>see it again</dt><dd><code>{escape(claim.command)}</code></dd>" if claim.command else ""
+    long = ' class="long"' if len(str(claim.value)) > 24 else ""
     error = f"<dt>undecided</dt><dd>{escape(claim.error)}</dd>" if claim.error else ""
     return (
         f'<article class="{mark}" id="{escape(claim.id)}"><div class="line"><span class="mark">'
         f"{'held' if claim.held else 'not held'}</span><h3>{escape(claim.claim)}</h3>"
-        f"<output>{_value(claim.value)}</output></div><dl>{error}{evidence}{command}</dl></article>"
+        f"<output{long}>{_value(claim.value)}</output></div><dl>{error}{evidence}{command}</dl></article>"
     )
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import asdict, replace
 from typing import Any
 
 from modelyard.kube import traffic
 from modelyard.rollout import canary as rollout
 from modelyard.rollout.canary import Canary, judge_logged, rows_of, start_canary
-from modelyard.rollout.judge import Action, JudgeRules, Verdict
+from modelyard.rollout.judge import Action, Verdict
 from modelyard.story import steps, watching
 from modelyard.story.claims import Finding
 from modelyard.story.context import MODEL, Since, Story, mean
@@ -122,13 +123,13 @@ def run_canary(story: Story, version: str, phase: str, flights: Any, skip: int) 
 
     steps.move(story, version, "staging", f"Candidate for a canary: {phase}")
     since = story.begin(phase, version)
-    stable_before = story.rows(steps.alias_version(story, "production"))
+    beside = story.since(phase, steps.alias_version(story, "production") or "")
     with story.narrator.working(f"canary of version {version}"):
         percent = story.plan.canary_percent
         wanted = manifest(
             story.conn, MODEL, "staging", name=story.name, namespace=story.namespace, canary_percent=percent
         )
-        canary = start_canary(story.services, wanted, stable_version=steps.alias_version(story, "production") or "")
+        canary = start_canary(story.services, wanted, stable_version=beside.version)
     story.narrator.say(f"{canary.revision} gets {percent} %, {canary.stable_revision} the rest")
     sent = story.replay(
         flights,
@@ -142,24 +143,21 @@ def run_canary(story: Story, version: str, phase: str, flights: Any, skip: int) 
     with story.narrator.working("the judge scores the same flights with the version in production"):
         story.monitor.wait_drained(story.plan.wait_s)
         rows = rows_of(story.monitor, version, sent.order.label, since.seq)
-        verdict = judge_logged(rows, lambda held: story.score(canary.stable_version, held), rules(story))
+        verdict = judge_logged(rows, lambda held: story.score(canary.stable_version, held))
     story.narrator.say(f"the judge says {verdict.action.value}: {verdict.why}")
+    mine = story.rows(version) - since.rows
     story.state.figures.setdefault("canary_rows", {})[version] = {
-        canary.revision: story.rows(version) - since.rows,
-        canary.stable_revision: story.rows(canary.stable_version) - stable_before,
+        canary.revision: mine,
+        canary.stable_revision: story.wait_rows(beside, sent.rows - mine),
     }
     draw_canary(story, canary, verdict, since)
+    story.draw(beside, title=f"{phase}: version {beside.version} beside it")
     return canary, replace(sent, order=replace(sent.order, rows=used_rows(sent))), verdict
 
 
 def used_rows(sent: Sent) -> int:
     """Rows of the file that a replay took, answered or not."""
     return int(sent.summary["requests"]) * sent.order.rows_a_request
-
-
-def rules(story: Story) -> JudgeRules:
-    """The judge's limits; never fewer truths than it asks for by itself."""
-    return JudgeRules(truths=min(story.plan.canary_truths, JudgeRules().truths))
 
 
 def judged(claim: str, story: Story, canary: Canary, verdict: Verdict, *, wanted: Action) -> Finding:
@@ -241,11 +239,8 @@ def resolved(claim: str, story: Story, began: float) -> Finding:
         held = last()
         return bool(held) and all(alert["status"] == "resolved" for alert in held.values())
 
-    try:
-        with story.narrator.working("alerts resolve"):
-            wait_until(over, what="alerts to resolve", deadline_s=story.plan.wait_s, interval_s=0.25)
-    except WaitTimeout:
-        pass
+    with suppress(WaitTimeout), story.narrator.working("alerts resolve"):
+        wait_until(over, what="alerts to resolve", deadline_s=story.plan.wait_s, interval_s=0.25)
     held = last()
     active = [a for a in story.prometheus.alerts() if a["labels"].get("inferenceservice") == story.name]
     fired = {a["labels"]["alertname"] for a in story.alerts(began, "firing")}

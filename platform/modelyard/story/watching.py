@@ -122,7 +122,7 @@ def answered(claim: str, *replays: Sent) -> Finding:
 
 def logged(claim: str, story: Story, since: Since, sent: Sent) -> Finding:
     """Whether the monitor counts exactly the rows that were answered, under that version."""
-    seen = story.rows(since.version) - since.rows
+    seen = story.wait_rows(since, sent.rows)
     return Finding(
         claim,
         held=seen == sent.rows > 0,
