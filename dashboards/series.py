@@ -93,6 +93,13 @@ def _held(name: str, metric: str, *, also: str = "") -> str:
     return f'{_of_version(metric, also=also)}\nor ({name} and on () (max(up{{job="monitor"}}) == 0))'
 
 
+def _lost_events() -> str:
+    by = f"sum by ({', '.join(PER_REVISION)})"
+    lost = f'{by} (modelyard_payload_events_total{{outcome!="sent"}})'
+    every = f"{by} (modelyard_payload_events_total)"
+    return f"(\n  {lost}\n  or {every} * 0\n)\n/ ({every} > 0)"
+
+
 PLATFORM = Group(
     "modelyard-platform",
     "the yard's own services",
@@ -320,6 +327,14 @@ MODEL = Group(
             "events/s",
             ("outcome",),
             _rate("modelyard_monitor_events_total", ("outcome",)),
+        ),
+        Series(
+            "modelyard:payload_lost_ratio",
+            "Part of the payload logger's events that never reached the monitor, since the replicas of a revision"
+            " started.",
+            "ratio",
+            PER_REVISION,
+            _lost_events(),
         ),
         Series(
             "modelyard:report_seconds:mean",

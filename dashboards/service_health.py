@@ -117,7 +117,7 @@ MONITOR = [
         " whose report is being made. It should return to 0.",
         [("modelyard:monitor_backlog", "{{kind}}")],
         unit="short",
-        span=8,
+        span=6,
     ),
     graph(
         "Events from the payload logger",
@@ -125,7 +125,16 @@ MONITOR = [
         " ignored.",
         [("modelyard:monitor_events:rate", "{{outcome}}")],
         unit="cps",
-        span=8,
+        span=6,
+    ),
+    graph(
+        "Events lost on the way",
+        "Part of the events that the replicas could not deliver, because the monitor was too slow or away. What is"
+        " lost here is in no window: the monitor is blind for it. Counted since the replicas started.",
+        [(f"modelyard:payload_lost_ratio{{{SERVICE}}}", "{{revision}}")],
+        unit="percentunit",
+        span=6,
+        limit=Limit(0.01),
     ),
     graph(
         "Time of a drift report",
@@ -133,7 +142,7 @@ MONITOR = [
         " process of their own, so that they hold up no event.",
         [("modelyard:report_seconds:mean", "mean")],
         unit="s",
-        span=8,
+        span=6,
     ),
 ]
 
