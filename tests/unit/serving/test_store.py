@@ -156,6 +156,15 @@ def test_a_watcher_that_is_too_far_back_is_told(tmp_path: Path) -> None:
     store.close()
 
 
+def test_the_history_on_disk_stays_bounded(tmp_path: Path) -> None:
+    store = Store(tmp_path / "objects.db", history_events=5)
+    store.create(KIND, isvc())
+    for number in range(50):
+        store.update_status(KIND, "default", "flights", {"n": number})
+    assert store._db.execute("SELECT count(*) FROM history").fetchone() == (5,)
+    store.close()
+
+
 def test_a_watcher_of_an_earlier_yard_is_told(store: Store) -> None:
     with pytest.raises(Expired):
         store.events_after(KIND, 1)

@@ -159,6 +159,21 @@ def test_a_status_is_written_only_through_its_subresource(ask: Callable) -> None
     assert stale.json()["reason"] == "Conflict"
 
 
+def test_even_a_malformed_status_is_ignored_by_the_main_resource(ask: Callable) -> None:
+    path = "/apis/serving.kserve.io/v1beta1/namespaces/default/inferenceservices"
+    made = ask("POST", path, {**isvc(), "status": "ready"}).json()
+    put = ask("PUT", f"{path}/flights", {**made, "status": "ready"})
+    assert (put.status_code, put.json()) == (200, made)
+
+
+def test_a_replace_meant_for_an_earlier_object_of_that_name_is_refused(ask: Callable) -> None:
+    path = "/apis/serving.kserve.io/v1beta1/namespaces/default/inferenceservices"
+    made = ask("POST", path, isvc()).json()
+    made["metadata"]["uid"] = "of-an-earlier-one"
+    answer = ask("PUT", f"{path}/flights", made)
+    assert (answer.status_code, answer.json()["reason"]) == (409, "Conflict")
+
+
 def test_preconditions_of_a_delete_are_kept(ask: Callable) -> None:
     path = "/apis/serving.kserve.io/v1beta1/namespaces/default/inferenceservices"
     uid = ask("POST", path, isvc()).json()["metadata"]["uid"]

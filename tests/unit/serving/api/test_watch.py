@@ -72,6 +72,13 @@ def test_a_watch_from_a_version_begins_after_it(store: Store) -> None:
     assert told(follow(store, watched(), options(since))) == [("ADDED", "b")]
 
 
+def test_a_watch_of_a_namespace_sees_no_other(store: Store) -> None:
+    since = store.version
+    store.create(KIND, isvc("elsewhere", "team"))
+    store.create(KIND, isvc("a"))
+    assert told(follow(store, watched(), options(since))) == [("ADDED", "a")]
+
+
 def test_a_watch_of_all_namespaces_sees_each(store: Store) -> None:
     since = store.version
     store.create(KIND, isvc("a"))
