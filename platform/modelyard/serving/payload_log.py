@@ -1,11 +1,10 @@
 """Request and answer of each prediction as CloudEvents, after the answer, as KServe's agent sends them.
 
-Source: kserve v0.20, cmd/agent and pkg/logger: binary CloudEvents 1.0, a queue of 100, five workers.
+Source: kserve v0.20, cmd/agent and pkg/logger: binary CloudEvents 1.0.
 """
 
 from __future__ import annotations
 
-import asyncio
 import time
 import uuid
 from collections.abc import Awaitable, Callable, MutableMapping
@@ -16,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 import orjson
 from prometheus_client import Counter, Gauge
 
-if TYPE_CHECKING:
-    import aiohttp
+from modelyard.serving.payload_sender import Sender
 
+if TYPE_CHECKING:
     from modelyard.serving.replica_records import ReplicaSpec
 
 Message = MutableMapping[str, Any]
@@ -26,23 +25,10 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Any, Receive, Send], Awaitable[None]]
 
-QUEUE_EVENTS = 100
-WORKERS = 5
-WAIT_FOR_ROOM_S = 5.0
-"""Seconds that a connection waits for room in the queue while the receiver answers; it slows only that client."""
-RETRY_FOR_S = 5.0
-"""Seconds for which an event is offered to a receiver that refuses connections."""
-SHUTDOWN_S = 5.0
 TYPES = {"request": "org.kubeflow.serving.inference.request", "response": "org.kubeflow.serving.inference.response"}
 PROBE_HEADER = b"k-network-probe"
 """Requests of the control plane's own probes carry this header (as Knative's do) and are not logged."""
 
-EVENTS = Counter(
-    "modelyard_payload_events_total",
-    "CloudEvents of the payload log by outcome: sent, refused (not 2xx), lost (no answer), dropped (queue full)",
-    ["outcome"],
-)
-QUEUED = Gauge("modelyard_payload_queued", "CloudEvents that wait in the payload log's queue")
 REQUESTS = Counter("modelyard_replica_requests_total", "Requests answered by this replica", ["code"])
 ACTIVE = Gauge("modelyard_replica_requests_active", "Requests that this replica is answering")
 
@@ -106,93 +92,6 @@ def event_headers(
     return headers
 
 
-@dataclass
-class Pending:
-    """An event that waits for a worker."""
-
-    headers: dict[str, str]
-    body: bytes
-    queued_at: float
-
-
-class Sender:
-    """A queue and workers that post events over kept connections; nothing is lost while the receiver answers."""
-
-    _session: aiohttp.ClientSession
-    """Made in the loop that it serves."""
-
-    def __init__(self, url: str) -> None:
-        self._url = url
-        self._queue: asyncio.Queue[Pending] = asyncio.Queue(QUEUE_EVENTS)
-        self._workers: list[asyncio.Task[None]] = []
-        self._answering = True
-
-    async def open(self) -> None:
-        """Start the workers in the running loop."""
-        import aiohttp
-
-        # aiohttp and not httpx: half the CPU for a small post, and this shares a core with the model. Its kept
-        # connections end before uvicorn's 5 s, so that a post seldom meets one that the receiver has just closed.
-        connector = aiohttp.TCPConnector(limit=WORKERS, keepalive_timeout=3)
-        self._session = aiohttp.ClientSession(
-            connector=connector, timeout=aiohttp.ClientTimeout(total=10), skip_auto_headers=("Content-Type",)
-        )
-        self._workers = [asyncio.create_task(self._work()) for _ in range(WORKERS)]
-
-    async def close(self) -> None:
-        """Send what is queued, for `SHUTDOWN_S` seconds at most, and end."""
-        try:
-            await asyncio.wait_for(self._queue.join(), SHUTDOWN_S)
-        except TimeoutError:
-            EVENTS.labels("lost").inc(self._queue.qsize())
-        for worker in self._workers:
-            worker.cancel()
-        if self._workers:
-            await self._session.close()
-
-    async def put(self, headers: dict[str, str], body: bytes) -> None:
-        """Queue an event: with patience while the receiver answers, else only where there is room."""
-        pending = Pending(headers, body, time.monotonic())
-        try:
-            if self._queue.full() and self._answering:
-                await asyncio.wait_for(self._queue.put(pending), WAIT_FOR_ROOM_S)
-            else:
-                self._queue.put_nowait(pending)
-        except (asyncio.QueueFull, TimeoutError):
-            EVENTS.labels("dropped").inc()
-        QUEUED.set(self._queue.qsize())
-
-    async def _work(self) -> None:
-        while True:
-            pending = await self._queue.get()
-            try:
-                EVENTS.labels(await self._post(pending)).inc()
-            finally:
-                self._queue.task_done()
-                QUEUED.set(self._queue.qsize())
-
-    async def _post(self, pending: Pending) -> str:
-        import aiohttp
-
-        wait_s = 0.1
-        while True:
-            try:
-                async with self._session.post(self._url, data=pending.body, headers=pending.headers) as answer:
-                    await answer.read()
-                    self._answering = True
-                    return "sent" if answer.ok else "refused"
-            except (aiohttp.ClientConnectorError, aiohttp.ServerDisconnectedError, ConnectionResetError):
-                # Nothing was taken: refused, or a kept connection that the receiver has closed.
-                self._answering = False
-                if time.monotonic() - pending.queued_at > RETRY_FOR_S:
-                    return "lost"
-                await asyncio.sleep(wait_s)
-                wait_s = min(1.0, wait_s * 2)
-            except (aiohttp.ClientError, TimeoutError, OSError):
-                self._answering = False
-                return "lost"
-
-
 class PayloadLog:
     """ASGI application around a model server: counts requests, and logs their payload where a logger is set."""
 
@@ -243,6 +142,7 @@ class PayloadLog:
         return status
 
     async def _logged(self, by: LoggedBy, sender: Sender, scope: Any, receive: Receive, send: Send) -> None:
+        await sender.room()
         asked, answered = bytearray(), bytearray()
         received_at = time.time()
 
@@ -263,10 +163,10 @@ class PayloadLog:
             event_id = headers.get("ce-id") or str(uuid.uuid4())
             if by.logs("request"):
                 request = event_headers(by, "request", event_id, now=received_at, request_headers=headers)
-                await sender.put(request, bytes(asked))
+                sender.put(request, bytes(asked))
             if by.logs("response") and status == 200:
                 response = event_headers(by, "response", event_id, now=time.time(), request_headers=headers)
-                await sender.put(response, bytes(answered))
+                sender.put(response, bytes(answered))
 
 
 def _is_probe(scope: Any) -> bool:

@@ -208,7 +208,7 @@ class WarmParent:
             print(f"replica {record.name} pid {record.pid} port {record.port} started", flush=True)
             return {"replica": asdict(record)}
         if asked["do"] == "stop":
-            return {"stopping": self.stop(asked["name"], asked.get("grace_s", GRACE_S + 5))}
+            return {"stopping": self.stop(asked["name"], asked.get("grace_s", 2 * GRACE_S))}
         if asked["do"] == "forget":
             forget_replica(self._folders.records, asked["name"])
             return {}

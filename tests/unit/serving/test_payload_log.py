@@ -47,7 +47,10 @@ class Kept:
     def __init__(self):
         self.events = []
 
-    async def put(self, headers, body):
+    async def room(self):
+        pass
+
+    def put(self, headers, body):
         self.events.append((headers["Ce-Type"].rpartition(".")[2], headers["Ce-Id"], body))
 
 
