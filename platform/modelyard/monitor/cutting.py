@@ -5,11 +5,12 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable
 from heapq import merge
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import orjson
 
 from modelyard.monitor.judging import Label, judge_quality
+from modelyard.monitor.schema import OF_THIS_LIFE
 from modelyard.monitor.windowing import Span, phase_of
 
 if TYPE_CHECKING:
@@ -57,13 +58,16 @@ def _judge(store: Store, version: int, span: Span) -> dict[str, object]:
         " WHERE version = ? AND seq BETWEEN ? AND ? AND row_seq >= ? AND row_seq < ?",
         (version, span.first, span.last, span.phase, following),
     )
-    before = store.db.execute(
-        "SELECT verdict FROM windows WHERE version = ? AND kind = 'quality' AND number IS NOT NULL"
-        " ORDER BY number DESC LIMIT 1",
-        (version,),
-    ).fetchone()
-    row = orjson.loads(before["verdict"])["breaches_in_a_row"] if before else {}
+    row = breaches_before(store.db, version, "quality")
     return judge_quality((Label(*label) for label in held), store.configs[version], before=row).as_dict()
+
+
+def breaches_before(db: sqlite3.Connection, version: int, kind: str, last: int = 2**62) -> Any:
+    """Breaches in a row up to the window before the one that ends at `last`; None where there is none to go on from."""
+    verdict = "SELECT verdict FROM windows WHERE version = ? AND kind = ? AND state = 'done' AND last < ?"
+    query = f"{verdict}{OF_THIS_LIFE} ORDER BY number DESC LIMIT 1"
+    before = db.execute(query, (version, kind, last, version)).fetchone()
+    return orjson.loads(before["verdict"])["breaches_in_a_row"] if before else None
 
 
 def replay(store: Store, version: int, *, whole: bool) -> None:

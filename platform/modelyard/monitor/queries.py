@@ -14,7 +14,7 @@ import orjson
 
 from modelyard.codec import decode_rows
 from modelyard.monitor.pairing import read_answers
-from modelyard.monitor.schema import open_for_reading
+from modelyard.monitor.schema import OF_THIS_LIFE, open_for_reading
 
 PAIRS_A_READ = 200
 
@@ -229,8 +229,6 @@ def _version(db: sqlite3.Connection, row: sqlite3.Row) -> VersionView:
 
 
 def _last(db: sqlite3.Connection, version: int, kind: str) -> dict[str, Any] | None:
-    found = db.execute(
-        f"{WINDOWS} WHERE w.version = ? AND w.kind = ? AND w.state = 'done' ORDER BY w.number DESC LIMIT 1",
-        (version, kind),
-    ).fetchone()
+    asked = f"{WINDOWS} WHERE w.version = ? AND w.kind = ? AND w.state = 'done'{OF_THIS_LIFE}"
+    found = db.execute(f"{asked} ORDER BY w.number DESC LIMIT 1", (version, kind, version)).fetchone()
     return as_window(found) if found else None

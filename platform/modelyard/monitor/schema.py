@@ -56,10 +56,20 @@ CREATE TABLE IF NOT EXISTS alerts (
 CREATE TABLE IF NOT EXISTS revisions (
     uid TEXT NOT NULL, revision TEXT NOT NULL, namespace TEXT NOT NULL, inferenceservice TEXT NOT NULL,
     model_version TEXT NOT NULL, PRIMARY KEY (uid, revision)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS births (
+    namespace TEXT NOT NULL, inferenceservice TEXT NOT NULL, uid TEXT NOT NULL, seq INTEGER NOT NULL,
+    PRIMARY KEY (namespace, inferenceservice, uid)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS traffic (
     namespace TEXT NOT NULL, inferenceservice TEXT NOT NULL, uid TEXT NOT NULL, revisions TEXT NOT NULL,
     PRIMARY KEY (namespace, inferenceservice)) WITHOUT ROWID;
 """
+
+
+OF_THIS_LIFE = (
+    " AND last >= (SELECT coalesce(max(seq), 0) FROM births JOIN versions USING (namespace, inferenceservice)"
+    " WHERE versions.version = ?)"
+)
+"""Windows since the InferenceService was made: one that is deleted and made again owes nothing to the one before."""
 
 
 def open_for_writing(path: Path) -> sqlite3.Connection:

@@ -225,12 +225,7 @@ class Store:
             measured: `distances` by column, `prediction` ratio by class, `report` path.
             seconds: time that the report took.
         """
-        before = self.db.execute(
-            "SELECT verdict FROM windows WHERE version = ? AND kind = 'drift' AND state = 'done' AND last < ?"
-            " ORDER BY number DESC LIMIT 1",
-            (version, last),
-        ).fetchone()
-        row = orjson.loads(before["verdict"])["breaches_in_a_row"] if before else 0
+        row = cutting.breaches_before(self.db, version, "drift", last) or 0
         verdict = judge_drift(measured["distances"], self.configs[version], before=row).as_dict()
         verdict |= {"prediction": measured["prediction"], "report": measured["report"]}
         self._close(version, last, "done", verdict, seconds)
@@ -275,6 +270,9 @@ class Store:
         """Remember which revisions have traffic, by InferenceService: uid and revisions; what is not in it is gone."""
         self.db.execute("DELETE FROM traffic")
         for service, (uid, revisions) in seen.items():
+            born = "SELECT 1 FROM births WHERE namespace = ? AND inferenceservice = ? AND uid = ?"
+            if self.db.execute(born, (*service, uid)).fetchone() is None:
+                self.db.execute("INSERT INTO births VALUES (?, ?, ?, ?)", (*service, uid, self._take(1)))
             held = (*service, uid, orjson.dumps(sorted(revisions)).decode())
             self.db.execute("INSERT INTO traffic VALUES (?, ?, ?, ?)", held)
 

@@ -241,3 +241,34 @@ def test_two_runs_under_one_version_number_are_watched_apart(store):
         held = event("b", kind, 3)
         store.add_event(Event(held.id, kind, *SERVICE, "1", "another run", held.body), 1.0)
     assert [(v.run_id, v.rows) for v in Reader(store.path).versions()] == [("run", 2), ("another run", 3)]
+
+
+def test_a_commit_has_reached_the_disk_when_it_returns(store):
+    full = 2
+    assert store.db.execute("PRAGMA synchronous").fetchone()[0] == full
+    assert store.db.execute("PRAGMA journal_mode").fetchone()[0] == "wal"
+
+
+def test_an_inferenceservice_that_is_made_again_owes_nothing_to_the_windows_of_the_one_before(tmp_path):
+    store = opened(tmp_path / "monitor.db")
+    reader = Reader(tmp_path / "monitor.db")
+
+    def serve(uid: str, *identities: str) -> None:
+        store.keep_traffic({SERVICE: (uid, ["flights-predictor-00001"])})
+        for identity in identities:
+            apply(store, ("event", identity, "request", 7))
+            apply(store, ("event", identity, "response", 7))
+            configure(store)
+            if waiting := reader.waiting():
+                measured = {"distances": {"x": 9.0}, "prediction": {}, "report": ""}
+                store.finish_drift(waiting.version, waiting.last, measured, 1.0)
+
+    serve("first", "a", "b")
+    assert reader.versions()[0].last_drift["breaches_in_a_row"] == 2
+    serve("first")
+    assert reader.versions()[0].last_drift["breaches_in_a_row"] == 2
+    serve("second")
+    assert reader.versions()[0].last_drift is None
+    serve("second", "c")
+    assert reader.versions()[0].last_drift["breaches_in_a_row"] == 1
+    assert reader.versions()[0].windows["drift", "done"] == 3
