@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from types import FrameType
 
 import uvicorn
 from starlette.requests import Request
@@ -42,6 +43,20 @@ def controller_of(conn: Connections, settings: Settings, store: Store) -> Contro
     return Controller(store, config, gateway, layout.socket("replicas"))
 
 
+class Server(uvicorn.Server):
+    """Ends the watches when it is told to stop, because it waits for open answers, and a watch is one."""
+
+    def __init__(self, config: uvicorn.Config, store: Store) -> None:
+        super().__init__(config)
+        self._store = store
+        self._loop = asyncio.get_running_loop()
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Called as a signal handler; uvicorn's own raises the signal again, so that nothing after it is closed."""
+        self._loop.call_soon_threadsafe(self._store.end_watches)
+        self.should_exit = True
+
+
 async def serve(conn: Connections, settings: Settings) -> None:
     """Answer the API and reconcile until SIGTERM."""
     store = Store(conn.layout.data("serving") / "store.sqlite")
@@ -53,7 +68,7 @@ async def serve(conn: Connections, settings: Settings) -> None:
         namespaces=("default", "kube-system", settings.namespace),
     )
     tls = conn.layout.tls
-    server = uvicorn.Server(
+    server = Server(
         uvicorn.Config(
             app,
             host="127.0.0.1",
@@ -64,7 +79,8 @@ async def serve(conn: Connections, settings: Settings) -> None:
             access_log=False,
             timeout_graceful_shutdown=3,
             lifespan="off",
-        )
+        ),
+        store,
     )
     controller = controller_of(conn, settings, store)
     reconciling = asyncio.create_task(controller.run())

@@ -112,6 +112,7 @@ class Store:
         self._recent: deque[tuple[str, Event]] = deque(maxlen=RECENT_EVENTS)
         self._recent_since = self.version
         self._waiting: set[asyncio.Future[None]] = set()
+        self.ending = False
         self.closed = False
 
     def create(self, resource: str, obj: Object, *, dry_run: bool = False) -> Object:
@@ -225,7 +226,7 @@ class Store:
         Raises:
             Expired: as in `events_after`.
         """
-        while not self.closed:
+        while not self.ending:
             events = self.events_after(resource, since)
             since = self.version
             for event in events:
@@ -233,8 +234,9 @@ class Store:
             await self.changed(since)
 
     async def changed(self, since: int) -> int:
-        """Wait until the counter passes `since` or the store is closed; the counter."""
-        while self.version <= since and not self.closed:
+        """Wait until the counter passes `since`, or once until watches are to end; the counter."""
+        ending = self.ending
+        while self.version <= since and self.ending == ending and not self.closed:
             waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
             self._waiting.add(waiter)
             try:
@@ -243,10 +245,15 @@ class Store:
                 self._waiting.discard(waiter)
         return self.version
 
+    def end_watches(self) -> None:
+        """End every watch, present and to come; a server does it before it waits for its open answers."""
+        self.ending = True
+        self._wake()
+
     def close(self) -> None:
         """End every watch and close the file; a write after this fails."""
         self.closed = True
-        self._wake()
+        self.end_watches()
         self._db.close()
 
     def _body(self, resource: str, namespace: str, name: str) -> bytes | None:

@@ -194,8 +194,7 @@ def test_watchers_wake_up_for_each_change_and_end_with_the_store(store: Store) -
         store.create("events", isvc("not-watched"))
         store.delete(KIND, "default", "flights")
         await asyncio.sleep(0.01)
-        store.closed = True
-        store._wake()
+        store.end_watches()
         return await asyncio.wait_for(watcher, 5)
 
     assert [event.type for event in asyncio.run(scene())] == ["ADDED", "DELETED"]
@@ -225,6 +224,22 @@ def test_a_file_of_another_kind_or_of_a_newer_modelyard_is_refused(tmp_path: Pat
         db.execute("PRAGMA user_version=99")
     with pytest.raises(YardError, match="format 99"):
         Store(tmp_path / "newer.db")
+
+
+def test_who_waits_for_changes_goes_on_waiting_when_watches_end(store: Store) -> None:
+    async def scene() -> None:
+        since = store.version
+        waiting = asyncio.create_task(store.changed(since))
+        await asyncio.sleep(0)
+        store.end_watches()
+        assert await asyncio.wait_for(waiting, 5) == since
+        again = asyncio.create_task(store.changed(since))
+        await asyncio.sleep(0.01)
+        assert not again.done()
+        store.create(KIND, isvc())
+        assert await asyncio.wait_for(again, 5) == since + 1
+
+    asyncio.run(scene())
 
 
 NAMES = st.sampled_from(["a", "b", "c"])

@@ -46,13 +46,13 @@ def decide_type(event: Event, selection: Selection) -> str | None:
 
 
 async def stream(store: Store, watched: Watched, options: WatchOptions) -> AsyncIterator[bytes]:
-    """Lines of a watch; ends after its timeout, or after one ERROR event when the version is too old."""
+    """Lines of a watch; ends after its timeout, with the server, or after an ERROR when the version is too old."""
     end = asyncio.get_running_loop().time() + options.timeout_s if options.timeout_s else None
     since = store.version if options.since is None else options.since
     if options.since is None:
         for line in _present(store, watched, options):
             yield line
-    while not store.closed:
+    while not store.ending:
         try:
             events = store.events_after(watched.stored, since)
         except Expired as error:
