@@ -25,12 +25,18 @@ START_DEADLINE_S = 120.0
 IDLE_S = 180.0
 LOOK_EVERY_S = 0.2
 MOST_ATTEMPTS = 5
+NOT_NOW_PAUSE_S = 5.0
+LONGEST_ANSWER_BYTES = 16 * 1024 * 1024
 NEAR_RATIO = 0.1
 """The process is started once a window is this full: its import takes longer than the story's rows."""
 
 
 class WorkerLost(YardError):
     """The Evidently process died, hung or could not do a window."""
+
+
+class WorkerNotNow(WorkerLost):
+    """The machine stood in the way (disk full, a file that is not there yet), not the window: it will be done later."""
 
 
 def decide_next(attempts: int, most: int = MOST_ATTEMPTS) -> str:
@@ -68,7 +74,9 @@ class Worker:
             return
         environment = {**os.environ, "OMP_NUM_THREADS": "1", "DO_NOT_TRACK": "1", "MPLBACKEND": "agg"}
         command = (sys.executable, "-m", "modelyard.monitor.worker")
-        self._process = await asyncio.create_subprocess_exec(*command, stdin=PIPE, stdout=PIPE, env=environment)
+        self._process = await asyncio.create_subprocess_exec(
+            *command, stdin=PIPE, stdout=PIPE, env=environment, limit=LONGEST_ANSWER_BYTES
+        )
         self._idle_since = time.monotonic()
         try:
             await self._answer(START_DEADLINE_S)
@@ -98,7 +106,7 @@ class Worker:
         finally:
             self._idle_since = time.monotonic()
         if "error" in told:
-            raise WorkerLost(told["error"])
+            raise (WorkerNotNow if told["again"] else WorkerLost)(told["error"])
         return told
 
     async def _answer(self, deadline_s: float) -> dict[str, Any]:
@@ -193,6 +201,8 @@ class Reporter:
     async def _lost(self, window: Waiting, error: WorkerLost) -> float:
         attempts = window.attempts + 1
         log.warning("window %d of version %s, attempt %d: %s", window.number, window.version, attempts, error.what)
+        if isinstance(error, WorkerNotNow):
+            return NOT_NOW_PAUSE_S
         if decide_next(attempts) == "fail":
             await self._writer.commit(lambda store: store.fail_drift(window.version, window.last, error.what))
             return 0.0

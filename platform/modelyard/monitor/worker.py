@@ -1,13 +1,15 @@
 """The process that runs Evidently: `python -m modelyard.monitor.worker`, one JSON line in, one JSON line out.
 
 In: `{"database", "version", "first", "last", "reference", "config", "report"}`. Out: `{"distances": {column: number or
-null}, "prediction": {class: ratio}, "seconds"}` or `{"error"}`. It ends when its standard input does, so a monitor that
+null}, "prediction": {class: ratio}, "seconds"}` or `{"error", "again"}`, where `again` says that the machine stood in
+the way and not the window. It ends when its standard input does, so a monitor that
 was killed leaves no worker behind.
 """
 
 from __future__ import annotations
 
 import os
+import sqlite3
 import sys
 import time
 from collections import Counter
@@ -146,7 +148,8 @@ def answer(job: Mapping[str, Any], references: References) -> dict[str, Any]:
         reference = references.get(job["reference"], config)
         distances = measure(reference, as_frame(rows, config), config, Path(job["report"]))
     except Exception as error:
-        return {"error": f"{type(error).__name__}: {error}"}
+        again = isinstance(error, (OSError, MemoryError, sqlite3.OperationalError))
+        return {"error": f"{type(error).__name__}: {error}", "again": again}
     prediction = predicted_ratios(classes, config.classes)
     return {"distances": distances, "prediction": prediction, "seconds": time.monotonic() - began}
 

@@ -144,3 +144,13 @@ def test_a_window_with_a_column_that_has_no_values_is_judged_by_the_others(monit
     (window,) = monitor.wait_windows(1)
     assert window["columns"]["wind"] is None and window["drifted_columns"] == ["dewp"]
     assert not [name for name in monitor.metrics() if "column_drift" in name and 'column="wind"' in name]
+
+
+def test_a_reference_that_was_deleted_is_fetched_again_and_no_window_is_given_up(monitor, kit, run_id):
+    send_windows(monitor, kit, run_id, 1)
+    monitor.wait_windows(1)
+    monitor.stop()
+    (monitor.conn.layout.data("monitor") / "references" / run_id / "reference.parquet").unlink()
+    monitor.start()
+    send_windows(monitor, kit, run_id, 1, first_seed=20)
+    assert len(monitor.wait_windows(2)) == 2
