@@ -108,7 +108,24 @@ def test_the_dynamic_client_finds_the_kind_by_discovery(api: LiveApi, custom_obj
     assert [item.metadata.name for item in kinds.get(namespace="default").items] == ["flights"]
 
 
-def test_kserve_client_deploys_waits_rolls_out_and_deletes(api: LiveApi) -> None:
+def test_typed_clients_read_the_core_kinds(api: LiveApi, custom_objects) -> None:
+    from kubernetes import client
+
+    core = client.CoreV1Api(custom_objects.api_client)
+    assert client.VersionApi(custom_objects.api_client).get_code().minor == "34"
+    assert {"default", "kube-system"} <= {found.metadata.name for found in core.list_namespace().items}
+    assert core.read_namespace("default").status.phase == "Active"
+    about = {"kind": "InferenceService", "name": "flights", "namespace": "default"}
+    event = {"metadata": {"name": "e1", "namespace": "default"}, "involvedObject": about, "reason": "Ready"}
+    api.in_store(lambda store: store.create("events", event))
+    listed = core.list_namespaced_event("default", field_selector="involvedObject.name=flights").items
+    assert [found.reason for found in listed] == ["Ready"]
+    assert core.list_namespaced_event("default", field_selector="involvedObject.name=other").items == []
+    api.in_store(lambda store: store.delete("events", "default", "e1"))
+    assert client.ApisApi(custom_objects.api_client).get_api_versions().groups[0].name == GROUP
+
+
+def test_kserve_client_deploys_waits_rolls_out_and_deletes(api: LiveApi, capsys: pytest.CaptureFixture[str]) -> None:
     from kserve import (
         KServeClient,
         V1beta1InferenceService,
@@ -136,6 +153,8 @@ def test_kserve_client_deploys_waits_rolls_out_and_deletes(api: LiveApi) -> None
     later.start()
     kserve.wait_isvc_ready("flights", namespace="default", timeout_seconds=20, polling_interval=1)
     later.join()
+    kserve.wait_isvc_ready("flights", namespace="default", timeout_seconds=20, watch=True)
+    assert "flights.default.localhost" in capsys.readouterr().out
     assert kserve.get("flights", namespace="default")["status"]["observedGeneration"] == 1
     assert [item["metadata"]["name"] for item in kserve.get(namespace="default")["items"]] == ["flights"]
     patched = kserve.patch("flights", service(20), namespace="default")
