@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import functools
 import os
 import sys
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
 
 Arguments = ParamSpec("Arguments")
 INTERRUPTED = 130
+THE_MACHINES = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EMFILE, errno.ENFILE}
+"""Errors of the operating system that a person can do something about, and that no code of ours answers for."""
 
 
 @functools.cache
@@ -36,6 +39,10 @@ def tell_error(error: BaseException) -> int:
     if isinstance(error, KeyboardInterrupt):
         print("interrupted", file=sys.stderr)
         return INTERRUPTED
+    if isinstance(error, OSError) and error.errno in THE_MACHINES:
+        error = YardError(
+            f"{error.strerror}: {error.filename or 'this machine'}", next_command="df -h; ls -ld ~/.local"
+        )
     if not isinstance(error, YardError):
         raise error
     print("\n".join(error.lines()), file=sys.stderr)
@@ -51,11 +58,11 @@ def ends_cleanly(task: Callable[Arguments, object]) -> Callable[Arguments, None]
 
         try:
             code = task(*args, **kwargs)
-        except (YardError, KeyboardInterrupt) as error:
-            code = tell_error(error)
         except BrokenPipeError:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             code = 0
+        except (YardError, OSError, KeyboardInterrupt) as error:
+            code = tell_error(error)
         if isinstance(code, int) and code:
             sys.exit(code)
 

@@ -74,3 +74,25 @@ def test_what_failed_is_named():
     with pytest.raises(CommandFailed, match="failed: unit, e2e") as failed:
         raise_failures(["unit", "e2e"], "./invoke test")
     assert isinstance(failed.value, YardError)
+
+
+def test_a_full_disk_is_told_in_lines(capsys):
+    import errno
+    import os
+
+    @ends_cleanly
+    def task():
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "/yard/data")
+
+    with pytest.raises(SystemExit):
+        task()
+    assert capsys.readouterr().err.startswith("error: No space left on device: /yard/data\n  next: df -h")
+
+
+def test_an_error_of_the_system_that_is_our_fault_keeps_its_trace():
+    @ends_cleanly
+    def task():
+        raise FileNotFoundError(2, "No such file", "/nowhere")
+
+    with pytest.raises(FileNotFoundError):
+        task()

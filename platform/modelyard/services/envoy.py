@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from modelyard.connections import Connections
 from modelyard.services.probes import request
-from modelyard.services.service import Context, Process, Service, module_missing
+from modelyard.services.service import Context, Process, Service
 
 
 def process(context: Context) -> Process:
@@ -33,7 +33,6 @@ SERVICE = Service(
     ports=("gateway", "envoy_stats"),
     process=process,
     probe=probe,
-    missing=lambda context: module_missing("modelyard.serving.gateway"),
     needs=("serving",),
     page="",
 )

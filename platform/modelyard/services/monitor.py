@@ -6,7 +6,7 @@ import sys
 
 from modelyard.connections import Connections
 from modelyard.services.probes import request
-from modelyard.services.service import Context, Process, Service, module_missing
+from modelyard.services.service import Context, Process, Service
 
 
 def process(context: Context) -> Process:
@@ -25,5 +25,4 @@ SERVICE = Service(
     ports=("monitor",),
     process=process,
     probe=probe,
-    missing=lambda context: module_missing("modelyard.monitor.__main__"),
 )

@@ -7,7 +7,7 @@ import sys
 
 from modelyard.connections import Connections
 from modelyard.services.probes import PROBE_TIMEOUT_S
-from modelyard.services.service import Context, Process, Service, module_missing
+from modelyard.services.service import Context, Process, Service
 
 
 def process(context: Context) -> Process:
@@ -28,7 +28,6 @@ SERVICE = Service(
     ports=(),
     process=process,
     probe=probe,
-    missing=lambda context: module_missing("modelyard.serving.replicas"),
     survivors=True,
     page="",
 )

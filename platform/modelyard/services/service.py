@@ -64,13 +64,3 @@ class Service:
     """Whether children that outlive the service still do its work and are found again by it (model servers)."""
     page: str = "/"
     """Path of the page that a person opens; empty where there is none."""
-
-
-def module_missing(module: str) -> str:
-    """Why a service of our own cannot run: its module is not there."""
-    from importlib.util import find_spec
-
-    try:
-        return "" if find_spec(module) else f"no module {module}"
-    except ImportError:
-        return f"no module {module}"

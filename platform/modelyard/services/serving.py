@@ -7,7 +7,7 @@ import sys
 
 from modelyard.connections import Connections
 from modelyard.services.probes import get_json
-from modelyard.services.service import Context, Process, Service, module_missing
+from modelyard.services.service import Context, Process, Service
 
 PATH = "/apis/serving.kserve.io/v1beta1/inferenceservices"
 
@@ -41,7 +41,6 @@ SERVICE = Service(
     ports=("kubernetes",),
     process=process,
     probe=probe,
-    missing=lambda context: module_missing("modelyard.serving.__main__"),
     needs=("objectstore",),
     page="",
 )

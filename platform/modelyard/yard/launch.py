@@ -22,9 +22,12 @@ def main() -> None:
         spec = json.load(held)
     if spec["sweep"]:
         sweep(spec["env"]["MODELYARD_YARD"], spec["env"]["MODELYARD_SERVICE"])
-    os.chdir(spec["folder"])
     os.umask(0o077)
-    os.execve(spec["argv"][0], spec["argv"], spec["env"])  # noqa: S606
+    try:
+        os.chdir(spec["folder"])
+        os.execve(spec["argv"][0], spec["argv"], spec["env"])  # noqa: S606
+    except OSError as error:
+        sys.exit(f"{spec['env']['MODELYARD_SERVICE']} cannot be started: {error.strerror}: {error.filename}")
 
 
 def sweep(yard: str, service: str) -> None:

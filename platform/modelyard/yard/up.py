@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from modelyard.connections import REPOSITORY, Connections, connect
-from modelyard.errors import YardError
+from modelyard.errors import ProgramMissing, YardError
 from modelyard.services.service import Context, Process, Service
 from modelyard.settings import Settings
 from modelyard.substrates import local
@@ -33,7 +33,7 @@ def bring_up(settings: Settings, *, view: View | None = None) -> Connections:
     with changing(yard_folder(settings), deadline_s=settings.up_deadline_s, say=view.say):
         conn = prepare(settings)
         started, left_out = describe_processes(conn, settings, view)
-        plan = make_plan(conn, started)
+        plan = make_plan(conn, settings, started)
         for name, why in left_out.items():
             view.show(name, "left out", why)
         carry_out(plan, conn, settings, started, view)
@@ -94,29 +94,32 @@ def describe_processes(
     left_out: dict[str, str] = {}
     for service in local.SERVICES:
         why = service.missing(context)
-        if why:
+        if why and service.optional:
             left_out[service.name] = why
+        elif why:
+            raise ProgramMissing(f"{service.name} cannot run here: {why}", next_command="./invoke up")
         else:
             started[service.name] = (service, service.process(context))
     return started, left_out
 
 
-def make_plan(conn: Connections, started: dict[str, tuple[Service, Process]]) -> Plan:
+def make_plan(conn: Connections, settings: Settings, started: dict[str, tuple[Service, Process]]) -> Plan:
     """Observe the yard and decide."""
     observed = observe_processes(conn, (service for service, _ in started.values()))
     return plan_up(
         (
-            Wanted(service.name, service.needs, process_digest(conn, process), service.survivors)
+            Wanted(service.name, service.needs, process_digest(conn, settings, service, process), service.survivors)
             for service, process in started.values()
         ),
         observed,
     )
 
 
-def process_digest(conn: Connections, process: Process) -> str:
-    """Changes when a service must be started anew: its process, or the environment of Python packages."""
+def process_digest(conn: Connections, settings: Settings, service: Service, process: Process) -> str:
+    """Changes when a service must be started anew: its process, the yard's variables, or the Python packages."""
     record = read_record(conn.layout.record)
-    return f"{process.digest()}-{record.lock[:8] if record else ''}"
+    own = supervision.service_environment(conn, settings, service.name, shell={})
+    return f"{replace(process, env={**own, **process.env}).digest()}-{record.lock[:8] if record else ''}"
 
 
 def carry_out(
@@ -128,7 +131,7 @@ def carry_out(
         marks.end(plan.end, deadline_s=settings.stop_deadline_s)
     local.write_access(conn, settings, fresh_certificate="serving" in plan.starts)
     write_files(conn, settings, started.values())
-    digests = {name: process_digest(conn, process) for name, (_, process) in started.items()}
+    digests = {name: process_digest(conn, settings, *held) for name, held in started.items()}
     write_private(conn.layout.config / "supervisord.conf", supervision.render_configuration(conn, settings, digests))
     if plan.supervisor.verb == "start":
         shutil.rmtree(conn.layout.runtime, ignore_errors=True)
@@ -176,4 +179,4 @@ def describe_plan(settings: Settings) -> str:
         raise YardError(f"there is no yard in {folder} yet: up would make one", next_command="./invoke up")
     conn = connect(folder, settings)
     started, _ = describe_processes(conn, settings, Silent())
-    return str(make_plan(conn, started))
+    return str(make_plan(conn, settings, started))
