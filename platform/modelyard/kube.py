@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +13,10 @@ from modelyard.waiting import wait_until
 
 GROUP, VERSION, PLURAL = "serving.kserve.io", "v1beta1", "inferenceservices"
 Object = dict[str, Any]
+
+
+class ApiUnreachable(DeployFailed, ConnectionError):
+    """The Kubernetes API does not answer; as an OSError it is "not yet" to whoever waits."""
 
 
 class InferenceServices:
@@ -29,16 +36,18 @@ class InferenceServices:
         """The InferenceService, or None where there is none."""
         from kubernetes.client import ApiException
 
-        try:
-            return self._api.get_namespaced_custom_object(GROUP, VERSION, self.namespace, PLURAL, name)
-        except ApiException as error:
-            if error.status == 404:
-                return None
-            raise self._failed(f"InferenceService {name} could not be read", error) from error
+        with self._telling(f"InferenceService {name} could not be read"):
+            try:
+                return self._api.get_namespaced_custom_object(GROUP, VERSION, self.namespace, PLURAL, name)
+            except ApiException as error:
+                if error.status == 404:
+                    return None
+                raise
 
     def list(self) -> list[Object]:
         """Every InferenceService of the namespace."""
-        return self._api.list_namespaced_custom_object(GROUP, VERSION, self.namespace, PLURAL)["items"]
+        with self._telling("InferenceServices could not be listed"):
+            return self._api.list_namespaced_custom_object(GROUP, VERSION, self.namespace, PLURAL)["items"]
 
     def apply(self, manifest: Object) -> Object:
         """Create the InferenceService, or replace its spec and annotations; other writers' labels stay.
@@ -46,11 +55,9 @@ class InferenceServices:
         Raises:
             DeployFailed: the API refused it; the message is the API's.
         """
-        from kubernetes.client import ApiException
-
         name = manifest["metadata"]["name"]
-        try:
-            present = self.get(name)
+        present = self.get(name)
+        with self._telling(f"InferenceService {name} was not applied"):
             if present is None:
                 return self._api.create_namespaced_custom_object(GROUP, VERSION, self.namespace, PLURAL, manifest)
             meta = {**present["metadata"]}
@@ -58,27 +65,22 @@ class InferenceServices:
             meta["labels"] = {**meta.get("labels", {}), **manifest["metadata"].get("labels", {})}
             body = {**present, "metadata": meta, "spec": manifest["spec"]}
             return self._api.replace_namespaced_custom_object(GROUP, VERSION, self.namespace, PLURAL, name, body)
-        except ApiException as error:
-            raise self._failed(f"InferenceService {name} was not applied", error) from error
 
     def patch(self, name: str, merge_patch: Object) -> Object:
         """Merge-patch an InferenceService (RFC 7386); a null removes."""
-        from kubernetes.client import ApiException
-
-        try:
+        with self._telling(f"InferenceService {name} was not patched"):
             return self._api.patch_namespaced_custom_object(GROUP, VERSION, self.namespace, PLURAL, name, merge_patch)
-        except ApiException as error:
-            raise self._failed(f"InferenceService {name} was not patched", error) from error
 
     def delete(self, name: str) -> None:
         """Delete an InferenceService; one that is not there is no error."""
         from kubernetes.client import ApiException
 
-        try:
-            self._api.delete_namespaced_custom_object(GROUP, VERSION, self.namespace, PLURAL, name)
-        except ApiException as error:
-            if error.status != 404:
-                raise self._failed(f"InferenceService {name} was not deleted", error) from error
+        with self._telling(f"InferenceService {name} was not deleted"):
+            try:
+                self._api.delete_namespaced_custom_object(GROUP, VERSION, self.namespace, PLURAL, name)
+            except ApiException as error:
+                if error.status != 404:
+                    raise
 
     def wait_ready(self, name: str, *, generation: int, deadline_s: float = 120.0) -> Object:
         """Wait until the controller has seen this generation and the InferenceService is Ready at it.
@@ -104,14 +106,28 @@ class InferenceServices:
             last_answer=lambda: describe_conditions(seen[0]) if seen else "no such InferenceService",
         )
 
-    def _failed(self, what: str, error: Any) -> DeployFailed:
-        import json
+    @contextmanager
+    def _telling(self, what: str) -> Iterator[None]:
+        """Turn the client's errors into those that a person may see."""
+        from kubernetes.client import ApiException
+        from urllib3.exceptions import HTTPError
 
         try:
-            message = json.loads(error.body)["message"]
-        except (TypeError, ValueError, KeyError):
-            message = f"{error.status} {error.reason}"
-        return DeployFailed(f"{what}: {message}", next_command="kubectl get inferenceservices")
+            yield
+        except ApiException as error:
+            raise DeployFailed(f"{what}: {_message_of(error)}", next_command="kubectl get inferenceservices") from error
+        except HTTPError as error:
+            raise ApiUnreachable(
+                f"{what}: the Kubernetes API does not answer", detail=str(error), next_command="./invoke status"
+            ) from error
+
+
+def _message_of(error: Any) -> str:
+    """What the API says; its Status' message, where there is one."""
+    try:
+        return str(json.loads(error.body)["message"])
+    except (TypeError, ValueError, KeyError):
+        return f"{error.status} {error.reason}"
 
 
 def condition(held: Object, kind: str) -> Object | None:
