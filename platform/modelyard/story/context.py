@@ -136,7 +136,21 @@ class Story:
         return [w for w in self.monitor.windows(since.version, kind) if w["number"] > newest]
 
     def wait_windows(self, since: Since, *, drift: int = 0, quality: int = 0) -> None:
-        """Wait until the phase has at least so many windows of each kind, and the monitor's backlog is empty."""
+        """Wait until the phase has at least so many windows of each kind, and the monitor's backlog is empty.
+
+        Raises:
+            YardError: the monitor has not the rows for so many windows, so that waiting would be in vain.
+            WaitTimeout: the windows did not come in time.
+        """
+        from modelyard.errors import YardError
+
+        needed = drift * self.plan.window_rows
+        if (seen := self.wait_rows(since, needed)) < needed:
+            raise YardError(
+                f"the monitor has {seen} rows of version {since.version} in phase {since.phase}",
+                allowed=f"{needed} rows for {drift} windows",
+                next_command=f"kubectl get inferenceservice {self.name} -o yaml",
+            )
         wanted = {"drift": drift, "quality": quality}
 
         def counted() -> dict[str, int]:

@@ -101,8 +101,8 @@ def tell_recovery(story: Story) -> Iterator[Finding]:
         flights, since, rows=story.plan.recovery_rows, skip=story.state.facts["august_sent"], follow=True
     )
     drift, quality = watching.expected_windows(story, sent)
-    story.wait_windows(since, drift=drift, quality=quality)
     yield watching.logged("recovery.served", story, since, sent)
+    story.wait_windows(since, drift=drift, quality=quality)
     yield resolved("recovery.resolved", story, began)
     yield healthy("recovery.healthy", story, since)
     early, before = watching.early_recall(story, since), story.state.facts.get("early_drift")

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from modelyard.settings import Settings
 
 LATEST = "latest"
+INTERRUPTED = "error: interrupted"
 
 
 def demo(settings: Settings, *, fast: bool = False, pause: bool = False, only: str = "") -> int:
@@ -62,6 +63,8 @@ def tell_story(conn: Connections, plan: Plan, namespace: str = "default", *, pau
             story.narrator.open_chapter(chapter, number, len(CHAPTERS), links_of(conn))
             results.append(tell_one(story, chapter, first=number == 1))
             written(story, [*results, *(unreached(later) for later in CHAPTERS[number:])], started)
+            if results[-1].error == INTERRUPTED:
+                raise KeyboardInterrupt
         page = written(story, results, started)
         close(story, results, page)
         return exit_code(results)
@@ -97,7 +100,7 @@ def tell_one(story: Story, chapter: Chapter, *, first: bool = False) -> ChapterR
     except YardError as failed:
         error = str(failed)
     except KeyboardInterrupt:
-        error = "error: interrupted"
+        error = INTERRUPTED
     except Exception as failed:  # a bug or a library's error: told, kept, and the report is written all the same
         (story.folder / "error.txt").write_text(traceback.format_exc(), encoding="utf-8")
         error = f"error: unexpected {type(failed).__name__}: {failed}\n  next: less '{story.folder / 'error.txt'}'"
@@ -114,8 +117,6 @@ def tell_one(story: Story, chapter: Chapter, *, first: bool = False) -> ChapterR
         error,
     )
     story.narrator.close_chapter(result)
-    if error == "error: interrupted":
-        raise KeyboardInterrupt
     return result
 
 

@@ -25,8 +25,8 @@ def tell_traffic(story: Story) -> Iterator[Finding]:
     sent = story.replay(flights, since, rows=story.plan.ordinary_rows, follow=True)
     yield answered("traffic.answered", sent)
     drift, quality = expected_windows(story, sent)
-    story.wait_windows(since, drift=drift, quality=quality)
     yield logged("traffic.logged", story, since, sent)
+    story.wait_windows(since, drift=drift, quality=quality)
     story.wait_evaluated(
         f'modelyard_monitor_windows_total{story.selector(version)[:-1]},kind="drift"}}',
         lambda seen: seen >= len(story.windows(since, "drift")),
