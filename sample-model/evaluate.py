@@ -38,7 +38,7 @@ def measure_baselines(trained_on: pd.Series, truth: pd.Series, by_rule: pd.Serie
     }
 
 
-def confusion(truth: pd.Series, named: Sequence[str], classes: Sequence[str]) -> dict[str, Any]:
+def confusion(truth: pd.Series, named: Sequence[str] | np.ndarray, classes: Sequence[str]) -> dict[str, Any]:
     """Counts of flights, one row a true class and one column a predicted class."""
     counts = confusion_matrix(truth, named, labels=classes)
     return {"classes": list(classes), "rows": "truth", "columns": "predicted", "counts": counts.tolist()}

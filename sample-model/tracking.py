@@ -77,12 +77,13 @@ def as_dataset(trained: "Trained", data: dict[str, str]) -> Any:
 def log_model(trained: "Trained") -> None:
     """Log the model with what a server must know: columns and their types in, one probability a class out."""
     example = trained.reference[FEATURES].head(3)
-    columns = [ColSpec("string", name) for name in CATEGORICAL] + [ColSpec("double", name) for name in NUMERICAL]
+    kinds = dict.fromkeys(CATEGORICAL, "string") | dict.fromkeys(NUMERICAL, "double")
     mlflow.sklearn.log_model(
         trained.model,
         name="model",
         signature=ModelSignature(
-            inputs=Schema(columns), outputs=Schema([ColSpec("double", name) for name in trained.model.classes_])
+            inputs=Schema([ColSpec(kind, name) for name, kind in kinds.items()]),
+            outputs=Schema([ColSpec("double", name) for name in trained.model.classes_]),
         ),
         input_example=example,
         pyfunc_predict_fn="predict_proba",

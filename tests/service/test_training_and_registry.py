@@ -434,6 +434,14 @@ def test_training_without_mlflow_is_refused_at_once(workspace, conn, monkeypatch
         workspace.train()
 
 
+def test_a_registry_that_does_not_answer_is_not_a_missing_version(conn):
+    from dataclasses import replace
+
+    with pytest.raises(YardError, match="MLflow does not answer") as refused:
+        find_version(replace(conn, first_port=9), "flights", "1")
+    assert refused.value.next_command == "./invoke up"
+
+
 def test_a_failing_script_shows_its_last_lines_and_a_command_to_paste(workspace, v2):
     script = workspace.folder / "replay.py"
     text = script.read_text()

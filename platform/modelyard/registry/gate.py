@@ -16,12 +16,11 @@ from modelyard.connections import Connections
 from modelyard.errors import GateRefused, YardError
 from modelyard.registry.addresses import storage_uri
 from modelyard.registry.mlflow_api import download_folder, mlflow_client, mlflow_errors, object_store
-from modelyard.registry.models import MODEL, ModelVersion, as_version, find_version
+from modelyard.registry.models import GATE_TAG, MODEL, ModelVersion, as_version, find_version
 
 if TYPE_CHECKING:
     import pandas as pd
 
-GATE_TAG = "modelyard.dev/gate"
 CHECKS_TAG = "modelyard.dev/gate-checks"
 TOLERANCE = 1e-9
 """Two trainings on the same rows may differ in a float's last digits."""

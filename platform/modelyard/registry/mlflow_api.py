@@ -34,12 +34,16 @@ def mlflow_errors(what: str, *, next_command: str) -> Iterator[None]:
     Raises:
         YardError: MLflow refused, or does not answer.
     """
-    from mlflow.exceptions import MlflowException
+    from mlflow.exceptions import MlflowException, RestException
 
     try:
         yield
+    except RestException as error:  # MLflow answered, and said no
+        raise YardError(what, detail=str(error)[:300], next_command=next_command) from error
     except MlflowException as error:
-        raise YardError(what, detail=str(error).splitlines()[0][:300], next_command=next_command) from error
+        if "API request" in str(error):
+            raise YardError("MLflow does not answer", detail=str(error)[:300], next_command="./invoke up") from error
+        raise YardError(what, detail=str(error)[:300], next_command=next_command) from error
 
 
 def object_store(conn: Connections) -> Any:

@@ -15,6 +15,7 @@ from modelyard.registry.mlflow_api import download_folder, mlflow_client, mlflow
 
 MODEL = "flights"
 DIGEST_TAG = "modelyard.dev/model-digest"
+GATE_TAG = "modelyard.dev/gate"
 
 
 @dataclass(frozen=True)
@@ -123,8 +124,6 @@ def _ensure_model(client: Any, model: str) -> None:
 
 
 def _described(client: Any, held: Any) -> ModelVersion:
-    from modelyard.registry.gate import GATE_TAG
-
     run = client.get_run(held.run_id)
     tags = run.data.tags
     located = client.get_logged_model(held.model_id or held.source.removeprefix("models:/")).artifact_location
