@@ -48,6 +48,22 @@ def admit(resource: Resource, obj: Object, *, field_validation: str = "") -> tup
     return made, warned
 
 
+def admit_status(resource: Resource, obj: Object) -> Object:
+    """The status of an object as it is to be stored; empty where there is none.
+
+    Raises:
+        ApiError: 422 for wrong types and values.
+    """
+    report, name = Report(), obj["metadata"].get("name", "")
+    schema = {"type": "object", "properties": {"status": schemas.inference_service()["properties"]["status"]}}
+    status = inspect({"status": obj.get("status")}, schema, "", report).get("status", {})
+    for path, found, wanted in report.wrong:
+        report.cause("FieldValueTypeInvalid", path, f'Invalid value: "{found}": must be of type {wanted}')
+    if report.causes:
+        raise errors.invalid(resource.kind, resource.group, name, report.causes)
+    return status
+
+
 def namespace_with_defaults(obj: Object) -> Object:
     """A namespace as a real cluster makes it: active, and labelled with its name."""
     meta = obj["metadata"]

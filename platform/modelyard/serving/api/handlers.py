@@ -14,7 +14,7 @@ from starlette.responses import Response, StreamingResponse
 
 from modelyard.serving import store as stored
 from modelyard.serving.api import bodies, errors, watch
-from modelyard.serving.api.admission import admit
+from modelyard.serving.api.admission import admit, admit_status
 from modelyard.serving.api.patches import PATCH_TYPES, apply_patch
 from modelyard.serving.api.query import flag, is_dry_run, representation, watch_options
 from modelyard.serving.api.representations import Encoder
@@ -85,10 +85,7 @@ def answer(body: Object, code: int = 200, warnings: list[str] | None = None) -> 
 
 def list_or_watch(call: Call) -> Response:
     """GET of a collection."""
-    selection = Selection(
-        parse_labels(call.query.get("labelSelector", "")),
-        parse_fields(call.query.get("fieldSelector", ""), call.resource),
-    )
+    selection = _selection(call)
     if flag(call.query, "watch"):
         watched = watch.Watched(call.resource.stored or "", call.namespace, selection, call.encoder)
         lines = watch.stream(call.store, watched, watch_options(call.query))
@@ -107,8 +104,9 @@ def create(call: Call) -> Response:
     resource, obj = call.resource, bodies.decode_object(call.body, call.content_type, call.resource)
     meta = obj["metadata"] = dict(obj["metadata"])
     _take_namespace(call, meta)
-    if meta.get("generateName") and not meta.get("name"):
-        meta["name"] = meta["generateName"] + "".join(secrets.choice(SUFFIX_LETTERS) for _ in range(5))
+    prefix = meta.get("generateName")
+    if isinstance(prefix, str) and prefix and not meta.get("name"):
+        meta["name"] = prefix + "".join(secrets.choice(SUFFIX_LETTERS) for _ in range(5))
     if resource.has_status:
         obj.pop("status", None)
     if resource.namespaced:
@@ -125,11 +123,7 @@ def replace(call: Call) -> Response:
         told = "Invalid value: 0: must be specified for an update"
         cause = {"reason": "FieldValueInvalid", "message": told, "field": "metadata.resourceVersion"}
         raise errors.invalid_update(call.resource, call.name, cause)
-    uid = obj["metadata"].get("uid")
-    present = call.present()["metadata"]["uid"]
-    if uid and uid != present:
-        why = f"Precondition failed: UID in precondition: {uid}, UID in object meta: {present}"
-        raise errors.conflict(call.resource, call.name, why)
+    _expect_precondition(call, "uid", obj["metadata"].get("uid"), call.present())
     return _write(call, obj)
 
 
@@ -154,23 +148,18 @@ def delete(call: Call) -> Response:
     """DELETE of an object; dryRun and preconditions may stand in the body (DeleteOptions)."""
     present = call.present()
     options = _delete_options(call)
-    meta, wanted = present["metadata"], options.get("preconditions") or {}
-    for key, told in (("uid", "UID"), ("resourceVersion", "ResourceVersion")):
-        if wanted.get(key) and wanted[key] != meta[key]:
-            why = f"Precondition failed: {told} in precondition: {wanted[key]}, {told} in object meta: {meta[key]}"
-            raise errors.conflict(call.resource, call.name, why)
+    for key, value in (options.get("preconditions") or {}).items():
+        _expect_precondition(call, key, value, present)
     dry_run = is_dry_run(call.query, options)
     call.store.delete(call.resource.stored or "", call.namespace or "", call.name, dry_run=dry_run)
-    details = {"name": call.name, "group": call.resource.group, "kind": call.resource.plural, "uid": meta["uid"]}
+    details = {"name": call.name, "group": call.resource.group, "kind": call.resource.plural}
+    details["uid"] = present["metadata"]["uid"]
     return answer({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "details": details})
 
 
 def delete_collection(call: Call) -> Response:
     """DELETE of a collection: everything that the selectors select."""
-    selection = Selection(
-        parse_labels(call.query.get("labelSelector", "")),
-        parse_fields(call.query.get("fieldSelector", ""), call.resource),
-    )
+    selection = _selection(call)
     dry_run = is_dry_run(call.query, _delete_options(call))
     items, version = _list(call)
     doomed = [item for item in items if selection.matches(item)]
@@ -178,6 +167,11 @@ def delete_collection(call: Call) -> Response:
         meta = item["metadata"]
         call.store.delete(call.resource.stored or "", meta.get("namespace", ""), meta["name"], dry_run=dry_run)
     return answer(call.encoder.many(doomed, version))
+
+
+def _selection(call: Call) -> Selection:
+    labels = parse_labels(call.query.get("labelSelector", ""))
+    return Selection(labels, parse_fields(call.query.get("fieldSelector", ""), call.resource))
 
 
 def _list(call: Call) -> tuple[list[Object], int]:
@@ -215,7 +209,7 @@ def _write_status(call: Call, obj: Object) -> Response:
         call.resource.stored or "",
         call.namespace or "",
         call.name,
-        obj.get("status") or {},
+        admit_status(call.resource, obj),
         expected_version=obj["metadata"].get("resourceVersion"),
         dry_run=is_dry_run(call.query),
     )
@@ -223,8 +217,20 @@ def _write_status(call: Call, obj: Object) -> Response:
 
 
 def _delete_options(call: Call) -> Object:
-    decoded = orjson.loads(call.body) if call.body.startswith(b"{") else {}
-    return decoded if isinstance(decoded, dict) else {}
+    if call.body in (b"", b"null"):
+        return {}
+    decoded = bodies.decode(call.body, call.content_type, bodies.OBJECT_TYPES, "DeleteOptions")
+    if not isinstance(decoded, dict) or not isinstance(decoded.get("preconditions") or {}, dict):
+        raise errors.bad_request("the body of a DELETE must be DeleteOptions")
+    return decoded
+
+
+def _expect_precondition(call: Call, key: str, wanted: Any, present: Object) -> None:
+    held = present["metadata"].get(key)
+    if wanted and wanted != held:
+        told = {"uid": "UID", "resourceVersion": "ResourceVersion"}.get(key, key)
+        why = f"Precondition failed: {told} in precondition: {wanted}, {told} in object meta: {held}"
+        raise errors.conflict(call.resource, call.name, why)
 
 
 def _take_namespace(call: Call, meta: Object) -> None:

@@ -132,6 +132,34 @@ def test_a_body_that_is_no_object_is_refused(raw: Callable, body: Any) -> None:
     assert raw("DELETE", f"{ISVCS}/nothing", body).status_code == 404
 
 
+@pytest.mark.parametrize(
+    "status", ["ready", 7, [], {"conditions": "Ready"}, {"url": 7}, {"components": {"predictor": 1}}]
+)
+def test_a_status_of_a_wrong_type_is_refused(raw: Callable, status: Any) -> None:
+    answer = raw("PATCH", f"{ISVCS}/held/status", {"status": status}, "application/merge-patch+json")
+    assert (answer.status_code, answer.json()["reason"]) == (422, "Invalid")
+    assert raw("GET", ISVCS, None).status_code == 200
+
+
+@pytest.mark.parametrize("meta", [{"generateName": 5}, {"generateName": ["a"]}, {"name": 5}, {"name": "a", "uid": 5}])
+def test_metadata_of_a_wrong_type_is_refused(raw: Callable, meta: dict) -> None:
+    assert raw("POST", ISVCS, {**MANIFEST, "metadata": meta}).status_code in (400, 422)
+
+
+@pytest.mark.parametrize(
+    "options", [{"preconditions": 7}, {"preconditions": {"uid": 7}}, {"dryRun": "All"}, {"dryRun": [7]}, [], 7]
+)
+def test_odd_options_of_a_delete_delete_nothing(raw: Callable, options: Any) -> None:
+    assert raw("DELETE", f"{ISVCS}/held", options).status_code in (400, 409, 422)
+    assert raw("GET", f"{ISVCS}/held", None).status_code == 200
+
+
+def test_half_a_body_of_a_delete_deletes_nothing(ask: Callable) -> None:
+    ask("POST", ISVCS, {**MANIFEST, "metadata": {"name": "held"}})
+    assert ask("DELETE", f"{ISVCS}/held", '{"dryRun": ["A', content_type="application/json").status_code == 400
+    assert ask("GET", f"{ISVCS}/held").status_code == 200
+
+
 def test_a_fault_of_ours_is_told_as_a_status(ask: Callable, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(*_: object) -> None:
         raise RuntimeError("no disk")
