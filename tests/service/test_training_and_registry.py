@@ -455,7 +455,7 @@ def test_a_failing_script_shows_its_last_lines_and_a_command_to_paste(workspace,
     assert "the replay is broken" in failed.value.detail
 
 
-def test_the_readmes_commands_do_what_the_workspace_does(conn, workspace, v1_data, tmp_path, home):
+def test_the_readmes_commands_do_what_the_workspace_does(conn, workspace, v1_data, tmp_path):
     text = (REPOSITORY / "sample-model" / "README.md").read_text("utf-8")
     block = re.search(r"```sh\n(.*?)```", text, re.DOTALL)[1]
     begins, commands = block.split("\n", 1)
@@ -466,7 +466,7 @@ def test_the_readmes_commands_do_what_the_workspace_does(conn, workspace, v1_dat
     for arguments in (["checkout", "-q", "-B", "main", first], ["tag", "-d", "data-v1", "data-v2"]):
         subprocess.run(["git", *arguments], cwd=own, check=True, capture_output=True)
     (own / ".dvc/config.local").write_text((workspace.folder / ".dvc/config.local").read_text())
-    environment = os.environ | conn.environment() | {"PATH": f"{BIN}:{os.environ['PATH']}", "HOME": str(home)}
+    environment = os.environ | conn.environment() | {"PATH": f"{BIN}:{os.environ['PATH']}", "HOME": str(tmp_path)}
     environment |= {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_AUTHOR_NAME": "a", "GIT_AUTHOR_EMAIL": "a@b"}
     environment |= {"GIT_COMMITTER_NAME": "a", "GIT_COMMITTER_EMAIL": "a@b"}
     ran = subprocess.run(["sh", "-ec", commands], cwd=own, env=environment, capture_output=True, text=True, check=False)
