@@ -37,7 +37,8 @@ def measure() -> Figure:
         aim=AIM_MIB,
         at_most=True,
         rounds={**parts, "with one small model deployed, MiB": [sum(deployed.values())]},
-        notes="PSS of every process that carries the yard's mark, the supervisor among them",
+        notes="PSS of every process with the yard's mark, the supervisor among them; pages that it shares with other"
+        " programs of the machine count in part",
     )
 
 
