@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
-from prometheus_client import CollectorRegistry
+from prometheus_client import CollectorRegistry, ProcessCollector
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
@@ -148,7 +148,8 @@ def report_histogram(seconds: list[float]) -> Metric:
 
 
 def make_registry(reader: Reader, in_traffic: InTraffic, queued: Callable[[], int]) -> CollectorRegistry:
-    """A registry of its own with the monitor's series alone."""
+    """A registry of its own with the monitor's series, and what its process takes."""
     registry = CollectorRegistry(auto_describe=False)
+    ProcessCollector(registry=registry)
     registry.register(MonitorCollector(reader, in_traffic, queued))
     return registry

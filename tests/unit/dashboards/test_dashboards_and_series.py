@@ -10,7 +10,7 @@ from grafana_foundation_sdk.models.dashboard import Dashboard
 
 from dashboards.build import REPOSITORY, generated
 from dashboards.queries import dashboard_files, panel_queries
-from dashboards.series import GROUPS, RATE_WINDOW_S, SERIES
+from dashboards.series import DRIFT_THRESHOLD, EARLY_RECALL_THRESHOLD_RATIO, GROUPS, RATE_WINDOW_S, SERIES
 from modelyard.settings import Settings
 
 plugins.register_default_plugins()
@@ -129,6 +129,14 @@ def test_a_threshold_is_marked_where_an_alert_has_one(title, value):
     (panel,) = (panel for panel in FILES["model-health"]["panels"] if panel["title"] == title)
     steps = panel["fieldConfig"]["defaults"]["thresholds"]["steps"]
     assert value in [step["value"] for step in steps]
+
+
+def test_the_marked_thresholds_are_those_that_the_sample_model_comes_with():
+    told = yaml.safe_load((REPOSITORY / "sample-model" / "params.yaml").read_text("utf-8"))["monitoring"]
+    assert told["drift"]["num_threshold"] == DRIFT_THRESHOLD
+    assert told["quality"]["recall_below"] == {"early": EARLY_RECALL_THRESHOLD_RATIO}
+    alerts = {rule["alert"]: rule["expr"] for group in ALERTS["groups"] for rule in group["rules"]}
+    assert alerts["ClassRecallLow"].endswith(f">= {told['quality']['in_a_row']}")
 
 
 @pytest.mark.parametrize("name", FILES)
