@@ -463,7 +463,7 @@ def test_the_readmes_commands_do_what_the_workspace_does(conn, workspace, v1_dat
     own = tmp_path / "a workspace"
     git(workspace, "clone", "--quiet", "--branch", "main", str(workspace.folder), str(own))
     first = git(workspace, "rev-list", "--max-parents=0", "HEAD")
-    for arguments in (["checkout", "-q", "-B", "main", first], ["tag", "-d", "data-v1", "data-v2"]):
+    for arguments in (["checkout", "-q", "-B", "main", first], ["tag", "-d", *git(workspace, "tag").split()]):
         subprocess.run(["git", *arguments], cwd=own, check=True, capture_output=True)
     (own / ".dvc/config.local").write_text((workspace.folder / ".dvc/config.local").read_text())
     environment = os.environ | conn.environment() | {"PATH": f"{BIN}:{os.environ['PATH']}", "HOME": str(tmp_path)}
