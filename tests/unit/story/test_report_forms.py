@@ -15,7 +15,9 @@ from modelyard.story.report import Report, exit_code, read_results, write_report
 
 def claim(identity: str, held: bool = True, error: str = "", **more) -> Claim:
     told = {"value": 0.5, "evidence": {"run": "abc"}, "command": "kubectl get isvc", **more}
-    return Claim(id=identity, claim=f"Claim {identity}", held=held, chapter=identity.split(".")[0], error=error, **told)
+    return Claim(
+        id=identity, claim=f"Claim {identity}", held=held, chapter=identity.partition(".")[0], error=error, **told
+    )
 
 
 def chapter(*claims: Claim, error: str = "", reached: bool = True) -> ChapterResult:
