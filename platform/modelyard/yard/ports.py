@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import fcntl
 import os
@@ -11,12 +12,15 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from modelyard.errors import SettingError, YardError
+from modelyard.errors import SettingError, WaitTimeout, YardError
+from modelyard.waiting import wait_until
 from modelyard.yard.layout import PORT_BLOCK, PORTS
 from modelyard.yard.record import read_record
 
 AUTO = "auto"
 FIRST_AUTO = 7600
+SETTLE_S = 2.0
+"""Seconds in which the kernel has closed the sockets of a process that was killed."""
 LAST_AUTO = 30000
 """Below the ports that Linux gives to outgoing connections (32768 on)."""
 
@@ -84,13 +88,28 @@ def block(first: int) -> dict[str, int]:
     return {key: first + offset for key, offset in PORTS.items()}
 
 
-def taken_by_others(first: int, own: set[int]) -> dict[str, int]:
+def taken_by_others(first: int, own: Callable[[], set[int]]) -> dict[str, int]:
     """The ports of a block on which a process listens that is not among `own` (pids of the yard)."""
     taken = {key: port for key, port in block(first).items() if not is_free(port)}
-    if taken and own:
-        held = {port for pid in own for port in _listening(pid)}
+    if taken:
+        held = {port for pid in own() for port in _listening(pid)}
         taken = {key: port for key, port in taken.items() if port not in held}
     return taken
+
+
+def taken_for_good(first: int, own: Callable[[], set[int]]) -> dict[str, int]:
+    """As taken_by_others, for a block that the yard has had: a process that is just being killed still listens.
+
+    Such a process cannot be told from a foreign one, because its environment goes before its sockets do.
+    """
+    with contextlib.suppress(WaitTimeout):
+        wait_until(
+            lambda: not taken_by_others(first, own),
+            what="the ports of an earlier life to be free",
+            deadline_s=SETTLE_S,
+            interval_s=0.05,
+        )
+    return taken_by_others(first, own)
 
 
 def _listening(pid: int) -> list[int]:

@@ -53,15 +53,21 @@ def prepare(settings: Settings) -> Connections:
     explicit = "ports" in settings.model_fields_set
     with ports.choosing() as reservations:
         record = read_record(folder / "yard.json")
-        own = {p.pid for p in marks.find_marked(record.id)} if record else set()
+        recorded = record.ports if record else None
 
-        def is_usable(first: int) -> bool:
-            return not reservations.is_of_another(first, folder) and not ports.taken_by_others(first, own)
+        def own() -> set[int]:
+            return {process.pid for process in marks.find_marked(record.id)} if record else set()
+
+        def taken(first: int) -> dict[str, int]:
+            return (ports.taken_for_good if first == recorded else ports.taken_by_others)(first, own)
 
         first = ports.decide_first_port(
-            record.ports if record else None, wanted, explicit=explicit, is_usable=is_usable
+            recorded,
+            wanted,
+            explicit=explicit,
+            is_usable=lambda first: not reservations.is_of_another(first, folder) and not taken(first),
         )
-        ports.refuse_taken(first, ports.taken_by_others(first, own))
+        ports.refuse_taken(first, taken(first))
         write_record(folder / "yard.json", renew_record(record, first))
         reservations.take(first, folder)
     conn = connect(folder, settings)
@@ -166,8 +172,9 @@ def refuse_foreign_ports(conn: Connections, plan: Plan, started: dict[str, tuple
     """Raise where a port of a service that is about to start is held by somebody else."""
     if not plan.starts:
         return
-    own = {process.pid for process in marks.find_marked(conn.layout.yard_id)}
-    block = ports.taken_by_others(conn.first_port, own)
+    block = ports.taken_for_good(
+        conn.first_port, lambda: {process.pid for process in marks.find_marked(conn.layout.yard_id)}
+    )
     mine = {key for name in plan.starts for key in started[name][0].ports}
     ports.refuse_taken(conn.first_port, {key: port for key, port in block.items() if key in mine})
 
