@@ -60,7 +60,7 @@ def draw_confusion(matrix: dict[str, Any], title: str) -> Any:
     axes.imshow(share, cmap="Blues", vmin=0, vmax=1)
     for row, column in np.ndindex(*counts.shape):
         told = f"{counts[row, column]:,}\n{share[row, column]:.0%}"
-        axes.text(column, row, told, ha="center", va="center", color="white" if share[row, column] > 0.5 else "black")
+        axes.text(column, row, told, ha="center", va="center", color="white" if share[row, column] > 0.6 else "black")
     axes.set(title=title, xlabel="predicted", ylabel="truth")
     axes.set_xticks(range(len(classes)), classes)
     axes.set_yticks(range(len(classes)), classes)

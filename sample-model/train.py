@@ -15,7 +15,7 @@ import yaml
 from sklearn.ensemble import HistGradientBoostingClassifier
 
 from evaluate import confusion, measure, measure_baselines, most_probable
-from features import CATEGORICAL, FEATURES, held_out
+from features import CATEGORICAL, CLASSES, FEATURES, held_out
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ def train(table: pd.DataFrame, params: dict[str, Any]) -> Trained:
             **measure_baselines(seen["truth"], unseen["truth"], unseen["by_rule"]),
             **{f"days_{name}": figure for name, figure in on_days.items()},
         },
-        confusion=confusion(unseen["truth"], most_probable(probabilities, model.classes_), model.classes_),
+        confusion=confusion(unseen["truth"], most_probable(probabilities, model.classes_), CLASSES),
         seen=seen,
         reference=draw_reference(seen, model, params["monitoring"]),
         rows={"rows_trained": len(seen), "rows_held_out": len(unseen), "rows_held_out_days": int(apart_days.sum())},
