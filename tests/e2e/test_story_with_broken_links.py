@@ -30,7 +30,7 @@ def first_version(told, story_yard, invoke):
 
 
 @pytest.fixture
-def only(invoke):
+def only(story_yard, invoke):
     """Tells one chapter: what is left of it, and which of its claims held."""
 
     def tell(chapter):
