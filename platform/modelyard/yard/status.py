@@ -22,6 +22,9 @@ from modelyard.yard.plan import Observed
 from modelyard.yard.up import yard_folder
 
 
+WIDTH = 110
+
+
 @dataclass(frozen=True)
 class ServiceStatus:
     """One service. `memory_bytes` is the proportional share (PSS) of its process and all below it, where the system
@@ -138,7 +141,8 @@ def print_table(found: YardStatus) -> None:
     table = Table.grid(padding=(0, 2))
     for held in found.services:
         table.add_row(*_cells(held))
-    console().print(table)
+    # An address that is wrapped or cut cannot be copied: a narrow terminal breaks the line by itself.
+    console().print(table, width=max(console().width, WIDTH), crop=False)
     for item in found.inferenceservices:
         state = "ready" if item["ready"] else "not ready"
         split = ", ".join(f"{entry['revisionName']} {entry.get('percent', 0)}%" for entry in item["traffic"])
