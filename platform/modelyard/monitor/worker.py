@@ -28,8 +28,8 @@ from modelyard.monitor.schema import open_for_reading
 if TYPE_CHECKING:
     import pandas as pd
 
-NICENESS = 5
-"""A report may wait for the model servers, never the other way round."""
+NICENESS = 3
+"""A report may wait for the model servers rather than the other way round; half their share keeps it going."""
 
 
 def read_window(database: Path, version: int, first: int, last: int) -> tuple[list[dict[str, Any]], list[str]]:

@@ -107,7 +107,7 @@ class MonitorProcess:
         return next((child for child in children if "modelyard.monitor.worker" in child.cmdline()), None)
 
     def wait_worker(self) -> psutil.Process:
-        return wait_until(self.worker, what="the Evidently process", deadline_s=30)
+        return wait_until(self.worker, what="the Evidently process", deadline_s=60)
 
     def is_healthy(self) -> bool:
         try:
@@ -192,7 +192,7 @@ class MonitorProcess:
         lines = self.http.get("/metrics").raise_for_status().text.splitlines()
         return {name: float(value) for name, value in (line.rsplit(" ", 1) for line in lines if line[0] != "#")}
 
-    def wait_drained(self, deadline_s: float = 60) -> None:
+    def wait_drained(self, deadline_s: float = 150) -> None:
         wait_until(
             lambda: not any(self.status()["backlog"].values()),
             what="the backlog to be empty",
@@ -200,7 +200,7 @@ class MonitorProcess:
             last_answer=self.log.read_text,
         )
 
-    def wait_windows(self, n: int, *, kind: str = "drift", deadline_s: float = 60) -> list[dict]:
+    def wait_windows(self, n: int, *, kind: str = "drift", deadline_s: float = 150) -> list[dict]:
         wait_until(
             lambda: len(self.windows(kind=kind)) >= n,
             what=f"{n} {kind} windows",
@@ -232,7 +232,7 @@ class MlflowServer:
                 stderr=log,
                 start_new_session=True,
             )
-        wait_until(self._answers, what="MLflow", deadline_s=90)
+        wait_until(self._answers, what="MLflow", deadline_s=150)
 
     def _answers(self) -> bool:
         try:

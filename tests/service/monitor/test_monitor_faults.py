@@ -31,7 +31,7 @@ def test_a_worker_that_is_killed_is_started_again_and_its_window_is_done(monitor
 
 def test_a_worker_that_hangs_is_ended_and_never_holds_up_the_events(monitor, kit, run_id):
     monitor.stop()
-    monitor.start(MODELYARD_REPORT_DEADLINE_S="4")
+    monitor.start(MODELYARD_REPORT_DEADLINE_S="12")
     send_windows(monitor, kit, run_id, 1)
     monitor.wait_windows(1)
     hung = monitor.wait_worker()
@@ -51,7 +51,7 @@ def test_a_monitor_that_is_killed_while_a_report_is_made_makes_it_once(monitor, 
     assert truths == {"accepted": 200, "new": 200}
     worker = monitor.worker()
     monitor.kill()
-    wait_until(lambda: not worker.is_running(), what="the worker of the killed monitor to end", deadline_s=10)
+    wait_until(lambda: not worker.is_running(), what="the worker of the killed monitor to end", deadline_s=30)
     monitor.start()
     windows = monitor.wait_windows(3)
     assert [(w["number"], w["rows"]) for w in windows] == [(1, 200), (2, 200), (3, 200)]
@@ -66,9 +66,9 @@ def test_a_monitor_that_is_killed_while_a_report_is_made_makes_it_once(monitor, 
 
 
 def steady(monitor) -> dict[str, float]:
-    """Every metric that says what was seen."""
+    """Every metric that says what was seen; those of the process itself begin anew."""
     monitor.wait_drained()
-    return monitor.metrics()
+    return {name: value for name, value in monitor.metrics().items() if name.startswith("modelyard_")}
 
 
 def test_rows_that_came_while_mlflow_was_down_are_cut_into_windows_when_it_is_back(kit, mlflow, run_id, tmp_path):
@@ -126,7 +126,7 @@ class forwarding:
 def test_a_version_without_a_configuration_that_can_be_used_is_counted_only(monitor, mlflow, kit, config, state):
     run_id = mlflow.log_run(kit["rows"](20, seed=1) if config else None, config)
     monitor.send_pairs(kit["rows"](20, seed=1), ["early"] * 20, prefix="a", run_id=run_id)
-    wait_until(lambda: monitor.version()["config"]["state"] == state, what=state, deadline_s=20)
+    wait_until(lambda: monitor.version()["config"]["state"] == state, what=state, deadline_s=60)
     assert monitor.version()["rows"] == 20 and monitor.version()["config"]["error"]
     assert monitor.status()["backlog"] == {"events": 0, "windows": 0}
     assert monitor.worker() is None
@@ -134,7 +134,7 @@ def test_a_version_without_a_configuration_that_can_be_used_is_counted_only(moni
 
 def test_a_run_id_that_is_a_path_reaches_no_file(monitor, kit):
     monitor.send_pairs(kit["rows"](10, seed=1), ["early"] * 10, prefix="a", run_id="../../../etc")
-    wait_until(lambda: monitor.version()["config"]["state"] == "none", what="none", deadline_s=20)
+    wait_until(lambda: monitor.version()["config"]["state"] == "none", what="none", deadline_s=60)
     assert "not a run id" in monitor.version()["config"]["error"]
 
 
@@ -147,10 +147,10 @@ def test_a_window_with_a_column_that_has_no_values_is_judged_by_the_others(monit
 
 
 def test_a_reference_that_was_deleted_is_fetched_again_and_no_window_is_given_up(monitor, kit, run_id):
-    send_windows(monitor, kit, run_id, 1)
-    monitor.wait_windows(1)
+    monitor.send_pairs(kit["rows"](10, seed=9), CALM[:10], prefix="first", run_id=run_id)
+    wait_until(lambda: monitor.version()["config"]["state"] == "ready", what="the configuration", deadline_s=60)
     monitor.stop()
     (monitor.conn.layout.data("monitor") / "references" / run_id / "reference.parquet").unlink()
     monitor.start()
-    send_windows(monitor, kit, run_id, 1, first_seed=20)
-    assert len(monitor.wait_windows(2)) == 2
+    send_windows(monitor, kit, run_id, 1)
+    assert len(monitor.wait_windows(1)) == 1

@@ -139,7 +139,7 @@ def wait_series(monitor, *versions: str) -> None:
     wait_until(
         lambda: versions_with_series(monitor) == set(versions),
         what=f"series of versions {versions}",
-        deadline_s=10,
+        deadline_s=30,
         last_answer=monitor.log.read_text,
     )
 
@@ -160,7 +160,7 @@ def test_series_follow_the_traffic_through_canary_promotion_and_a_lost_api(monit
     wait_series(monitor, "2")
     assert in_traffic(monitor) == {"1": False, "2": True}
     api.stop()
-    wait_until(lambda: "did not answer" in monitor.log.read_text(), what="the loss to be noticed", deadline_s=10)
+    wait_until(lambda: "did not answer" in monitor.log.read_text(), what="the loss to be noticed", deadline_s=30)
     assert in_traffic(monitor) == {"1": False, "2": True}
     monitor.kill()
     monitor.start()
