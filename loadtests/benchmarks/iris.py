@@ -34,18 +34,19 @@ def upload(conn: Connections) -> str:
     return f"s3://{BUCKET}/{NAME}"
 
 
-def deploy(conn: Connections, *, namespace: str = "default") -> None:
-    """Apply the InferenceService, without a payload logger, and wait until it is ready."""
+def deploy(conn: Connections, *, namespace: str = "default", is_logged: bool = False) -> None:
+    """Apply the InferenceService, with a payload logger where `is_logged`, and wait until it is ready."""
     from modelyard.kube import InferenceServices
 
     model = {"modelFormat": {"name": "sklearn"}, "protocolVersion": "v1", "storageUri": upload(conn)}
+    logger = {"logger": {"mode": "all", "url": conn.logger_url}} if is_logged else {}
     services = InferenceServices(conn.kubeconfig, namespace)
     applied = services.apply(
         {
             "apiVersion": "serving.kserve.io/v1beta1",
             "kind": "InferenceService",
             "metadata": {"name": NAME, "namespace": namespace},
-            "spec": {"predictor": {"minReplicas": 1, "model": model}},
+            "spec": {"predictor": {"minReplicas": 1, "model": model, **logger}},
         }
     )
     services.wait_ready(NAME, generation=applied["metadata"]["generation"])

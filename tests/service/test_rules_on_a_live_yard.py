@@ -1,0 +1,74 @@
+"""What a real gateway and real replicas tell, through the rules, to the panels of "Service health"."""
+
+import statistics
+import time
+
+import httpx
+import pytest
+
+from dashboards.queries import JSON_FOLDER, panel_queries
+from loadtests.benchmarks import iris
+from modelyard.settings import load_settings
+from modelyard.testing import running_yard
+from modelyard.waiting import wait_until
+
+
+@pytest.fixture(scope="module")
+def yard(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("live")
+    with running_yard(folder, cache_dir=load_settings().cache_dir, scrape_interval_s=1) as held:
+        iris.deploy(held.conn, is_logged=True)
+        yield held
+
+
+@pytest.fixture(scope="module")
+def seen_s(yard):
+    """Seconds of each request as its client saw them; sent until Prometheus has scraped the replica between them."""
+    conn = yard.conn
+    took_s = []
+    with httpx.Client(base_url=conn.gateway, headers={"Host": conn.host(iris.NAME, "default")}) as client:
+
+        def asked_and_measured():
+            for _ in range(20):
+                began = time.perf_counter()
+                assert client.post(iris.PATH, content=iris.BODY, timeout=30).status_code == 200
+                took_s.append(time.perf_counter() - began)
+            return yard.metrics("modelyard:predict_seconds:p95 and modelyard:latency_seconds:p50")
+
+        wait_until(asked_and_measured, what="the replica's and the gateway's time", deadline_s=60, interval_s=0.5)
+    return took_s
+
+
+def test_every_panel_of_service_health_shows_something(yard, seen_s):
+    queries = panel_queries(JSON_FOLDER / "service-health.json", inferenceservice=iris.NAME, namespace="default")
+    # There is no drift report here: no version of the registry answers.
+    asked = [(title, promql) for title, promql in queries if title != "Time of a drift report"]
+    empty = []
+
+    def all_answer():
+        empty[:] = [title for title, promql in asked if not yard.metrics(promql)]
+        return not empty
+
+    wait_until(all_answer, what="every panel", deadline_s=30, last_answer=lambda: f"empty: {empty}")
+
+
+def test_the_gateways_time_is_a_part_of_what_its_client_saw_and_the_models_a_part_of_that(yard, seen_s):
+    (median,) = yard.metrics("last_over_time(modelyard:latency_seconds:p50[2m])")
+    (slow,) = yard.metrics("last_over_time(modelyard:latency_seconds:p99[2m])")
+    assert median.labels["revision"] == "iris-predictor-00001"
+    assert 0 < median.value <= statistics.median(seen_s)
+    assert median.value <= slow.value <= max(seen_s) * 1.25  # a bound of a bucket lies at most that much above a value
+
+
+def test_services_and_replicas_are_counted_as_they_are(yard, seen_s):
+    up = {sample.labels["service"]: sample.value for sample in yard.metrics("modelyard:service_up")}
+    assert up == {"prometheus": 1, "alertmanager": 1, "monitor": 1, "envoy": 1, "serving": 1}
+    memory = {sample.labels["service"] for sample in yard.metrics("modelyard:memory_bytes")}
+    assert memory == set(up) | {"replicas"}
+    assert [sample.value for sample in yard.metrics("modelyard:replicas_ready")] == [1]
+    assert [sample.value for sample in yard.metrics("modelyard:traffic_target_ratio")] == [1]
+
+
+def test_no_request_failed_and_no_event_was_lost(yard, seen_s):
+    assert [sample.value for sample in yard.metrics("modelyard:errors:rate")] == [0]
+    assert [sample.value for sample in yard.metrics("modelyard:payload_lost_ratio")] == [0]
