@@ -22,9 +22,6 @@ from modelyard.yard.plan import Observed
 from modelyard.yard.up import yard_folder
 
 
-WIDTH = 110
-
-
 @dataclass(frozen=True)
 class ServiceStatus:
     """One service. `memory_bytes` is the proportional share (PSS) of its process and all below it, where the system
@@ -133,16 +130,10 @@ def to_json(found: YardStatus) -> str:
 
 def print_table(found: YardStatus) -> None:
     """The status as a person reads it."""
-    from rich.table import Table
-
-    from modelyard.console import console, say
+    from modelyard.console import say
 
     say(f"yard {found.name} ({found.substrate}) in {found.folder}")
-    table = Table.grid(padding=(0, 2))
-    for held in found.services:
-        table.add_row(*_cells(held))
-    # An address that is wrapped or cut cannot be copied: a narrow terminal breaks the line by itself.
-    console().print(table, width=max(console().width, WIDTH), crop=False)
+    _print_rows([_cells(held) for held in found.services])
     for item in found.inferenceservices:
         state = "ready" if item["ready"] else "not ready"
         split = ", ".join(f"{entry['revisionName']} {entry.get('percent', 0)}%" for entry in item["traffic"])
@@ -151,9 +142,25 @@ def print_table(found: YardStatus) -> None:
     say(f"memory {total / 2**20:.0f} MiB; kubeconfig {found.kubeconfig}; gateway {found.gateway}")
 
 
+def _print_rows(rows: list[tuple[str, ...]]) -> None:
+    """Aligned columns that are never wrapped or cut, as rich's tables are: an address has to be copied."""
+    from rich.text import Text
+
+    from modelyard.console import console
+
+    styles = {"ready": "green", "not ready": "red", "down": "red", "left out": "dim"}
+    widths = [max(len(row[place]) for row in rows) for place in range(len(rows[0]))]
+    for row in rows:
+        line = Text(no_wrap=True)
+        for cell, width in zip(row, widths, strict=True):
+            line.append(cell.ljust(width + 2), style=styles.get(cell, ""))
+        line.rstrip()
+        console().print(line, soft_wrap=True)
+
+
 def _cells(held: ServiceStatus) -> tuple[str, ...]:
     if held.pid is None:
-        return (held.name, "[dim]left out[/dim]" if held.optional else "[red]down[/red]")
-    state = "[green]ready[/green]" if held.ready else "[red]not ready[/red]"
+        return (held.name, "left out" if held.optional else "down", "", "", "", "")
+    state = "ready" if held.ready else "not ready"
     memory = f"{held.memory_bytes / 2**20:.0f} MiB" if held.memory_bytes else ""
     return (held.name, state, f"pid {held.pid}", f"{held.uptime_s or 0:.0f}s", memory, held.address)
