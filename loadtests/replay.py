@@ -17,6 +17,7 @@ import secrets
 import statistics
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -163,8 +164,9 @@ def is_loopback(address: str) -> bool:
 
 def tell(held: dict[str, Any]) -> None:
     """One JSON line on standard output."""
-    sys.stdout.write(orjson.dumps(held).decode() + "\n")
-    sys.stdout.flush()
+    with suppress(BrokenPipeError):  # whoever read it was killed; the replay still has to end
+        sys.stdout.write(orjson.dumps(held).decode() + "\n")
+        sys.stdout.flush()
 
 
 @events.init.add_listener
@@ -172,12 +174,20 @@ def prepare(environment: Any, **_: Any) -> None:
     """Read the yard and refuse a target elsewhere, before the first user exists."""
     if environment.parsed_options is None or not hasattr(environment.parsed_options, "flights"):
         return
+    if not Path(environment.parsed_options.flights).is_file():
+        _refuse(f"there is no file {environment.parsed_options.flights}", "NDJSON, a flight a line")
     replay = Replay(environment.parsed_options)
     environment.host = environment.host or environment.parsed_options.host or replay.conn.gateway
     if not is_loopback(environment.host):
-        sys.stderr.write(f"error: {environment.host} is not on this machine\n  allowed: http://127.0.0.1:PORT\n")
-        os._exit(2)
+        _refuse(f"{environment.host} is not on this machine", "http://127.0.0.1:PORT")
     environment.replay = replay
+
+
+def _refuse(what: str, allowed: str) -> None:
+    """End at once: Locust goes on after an exception in a listener."""
+    sys.stderr.write(f"error: {what}\n  allowed: {allowed}\n")
+    sys.stderr.flush()
+    os._exit(2)
 
 
 @events.test_start.add_listener
@@ -199,7 +209,7 @@ def _end_when_over(environment: Any) -> None:
     if truths is not None:
         truths.join()
     if replay.answers:
-        replay.answers.close()
+        replay.answers.flush()
     tell(replay.told("summary"))
     failed = replay.failures or replay.truth_failure or not replay.requests
     environment.process_exit_code = 1 if failed else 0

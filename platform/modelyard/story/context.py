@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -113,7 +114,7 @@ class Story:
         """Send flights through the gateway; the Ce-Ids begin with this run and the phase."""
         order = Order(
             flights=flights,
-            label=f"{self.run}.{since.phase.replace(' ', '-')}",
+            label=f"{self.run}.{re.sub('[^a-z0-9]+', '-', since.phase.lower())}",
             rows=rows,
             rows_a_request=self.plan.rows_a_request,
             users=self.plan.users,
