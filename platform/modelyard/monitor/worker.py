@@ -119,6 +119,11 @@ def write_report(path: Path, page: str) -> None:
         out.flush()
         os.fsync(out.fileno())
     part.replace(path)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
 
 
 class References:
