@@ -15,7 +15,7 @@ def process(context: Context) -> Process:
     folder = conn.layout.data("mlflow")
     return Process(
         argv=(
-            *(sys.executable, "-m", "mlflow", "server"),
+            *(sys.executable, "-m", "modelyard.services.mlflow_server"),
             *("--host", "127.0.0.1", "--port", str(conn.port("mlflow")), "--workers", "1"),
             *("--backend-store-uri", f"sqlite:///{folder / 'mlflow.db'}"),
             *("--serve-artifacts", "--artifacts-destination", "s3://mlflow"),

@@ -72,6 +72,14 @@ def test_no_secret_is_in_a_process_list_and_files_are_for_this_user_only(up, yar
     assert readable == []
 
 
+def test_mlflow_is_one_process_and_refuses_the_hosts_of_other_peoples_pages(up, yards, shared):
+    assert len([process for process in yards.marked(shared) if process.service == "mlflow"]) == 1
+    page = f"{up.address('mlflow')}/api/2.0/mlflow/experiments/search"
+    for headers in ({"Host": "evil.example"}, {"Origin": "http://evil.example"}):
+        assert httpx.post(page, json={"max_results": 1}, headers=headers, trust_env=False).status_code == 403
+    assert httpx.post(page, json={"max_results": 1}, trust_env=False).status_code == 200
+
+
 def test_status_names_what_the_yard_is_reached_by(up, shared):
     found = observe(shared)
     assert found.kubeconfig == str(up.kubeconfig)
