@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from modelyard.errors import DeployFailed, WaitTimeout
 from modelyard.kube import describe_conditions, traffic
 from modelyard.rollout.judge import Action, JudgeRules, Pair, Verdict, judge_canary
+from modelyard.waiting import wait_until
 
 if TYPE_CHECKING:
     from modelyard.codec import Prediction
@@ -118,19 +119,38 @@ def act(services: InferenceServices, name: str, verdict: Verdict, *, deadline_s:
 
 def promote(services: InferenceServices, name: str, *, deadline_s: float = 120.0) -> Held:
     """All traffic to the canary's revision: remove `canaryTrafficPercent`, and nothing else."""
-    return _patch_percent(services, name, None, deadline_s)
+    patched = services.patch(name, {"spec": {"predictor": {"canaryTrafficPercent": None}}})
+    return services.wait_ready(name, generation=patched["metadata"]["generation"], deadline_s=deadline_s)
 
 
 def roll_back(services: InferenceServices, name: str, *, deadline_s: float = 120.0) -> Held:
-    """All traffic back to the stable revision."""
-    return _patch_percent(services, name, 0, deadline_s)
+    """All traffic back to the stable revision.
+
+    What is waited for is the traffic, not the condition Ready: that one stays False while the newest revision is one
+    that never started.
+    """
+    patched = services.patch(name, {"spec": {"predictor": {"canaryTrafficPercent": 0}}})
+    generation = patched["metadata"]["generation"]
+
+    def settled() -> Held | None:
+        held = services.get(name)
+        fresh = held is not None and held.get("status", {}).get("observedGeneration", 0) >= generation
+        return held if held and fresh and 100 in shares_of(held).values() else None
+
+    return wait_until(
+        settled,
+        what=f"all traffic of {name} to be on one revision",
+        deadline_s=deadline_s,
+        next_command=f"kubectl describe inferenceservice {name}",
+        last_answer=lambda: describe_traffic(services.get(name) or {}),
+    )
+
+
+def shares_of(held: Held) -> dict[str, int]:
+    """Percent of the traffic by revision, of those that get any."""
+    return {part["revisionName"]: part["percent"] for part in traffic(held) if part.get("percent")}
 
 
 def describe_traffic(held: Held) -> str:
     """The traffic table in one line, as a person reads it."""
-    return ", ".join(f"{part.get('revisionName')} {part.get('percent')} %" for part in traffic(held)) or "no traffic"
-
-
-def _patch_percent(services: InferenceServices, name: str, percent: int | None, deadline_s: float) -> Held:
-    patched = services.patch(name, {"spec": {"predictor": {"canaryTrafficPercent": percent}}})
-    return services.wait_ready(name, generation=patched["metadata"]["generation"], deadline_s=deadline_s)
+    return ", ".join(f"{revision} {percent} %" for revision, percent in shares_of(held).items()) or "no traffic"

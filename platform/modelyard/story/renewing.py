@@ -8,7 +8,6 @@ from contextlib import suppress
 from dataclasses import asdict, replace
 from typing import Any
 
-from modelyard.kube import traffic
 from modelyard.rollout import canary as rollout
 from modelyard.rollout.canary import Canary, judge_logged, rows_of, start_canary
 from modelyard.rollout.judge import Action, Verdict
@@ -185,7 +184,7 @@ def _both(verdict: Verdict, name: str) -> list[float] | None:
 
 def rolled_back(claim: str, story: Story, canary: Canary, held: dict[str, Any], stable: str) -> Finding:
     """Whether the stable revision has everything again, and @production never moved."""
-    parts = {part["revisionName"]: part["percent"] for part in traffic(held) if part.get("percent")}
+    parts = rollout.shares_of(held)
     named = steps.alias_version(story, "production")
     return Finding(
         claim,
@@ -216,7 +215,7 @@ def shared(claim: str, story: Story, canary: Canary, sent: Sent) -> Finding:
 
 def same_revision(claim: str, story: Story, canary: Canary, held: dict[str, Any]) -> Finding:
     """Whether the judged revision has everything, and is still the newest that there is."""
-    parts = {part["revisionName"]: part["percent"] for part in traffic(held) if part.get("percent")}
+    parts = rollout.shares_of(held)
     newest = held["status"]["components"]["predictor"].get("latestCreatedRevision")
     return Finding(
         claim,

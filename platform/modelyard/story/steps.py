@@ -6,7 +6,8 @@ import json
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from modelyard.kube import is_ready, traffic
+from modelyard.kube import is_ready
+from modelyard.rollout.canary import shares_of
 from modelyard.story.claims import Finding
 from modelyard.story.context import MODEL, Story
 
@@ -159,7 +160,7 @@ def deploy(story: Story, alias: str) -> dict[str, Any]:
 
 def served(claim: str, story: Story, held: dict[str, Any], version: str) -> Finding:
     """Whether the InferenceService is ready and sends everything to one revision, of that version."""
-    parts = {part["revisionName"]: part["percent"] for part in traffic(held) if part.get("percent")}
+    parts = shares_of(held)
     named = held["metadata"]["annotations"].get("modelyard.dev/model-version")
     return Finding(
         claim,

@@ -125,15 +125,13 @@ def start_over(story: Story) -> None:
 
     Data versions, runs, registered versions and the audit trail stay: they are history, and DVC and MLflow reuse them.
     """
-    from modelyard.kube import traffic
-    from modelyard.rollout.canary import describe_traffic, roll_back
+    from modelyard.rollout.canary import describe_traffic, roll_back, shares_of
     from modelyard.waiting import wait_until
 
     held = story.services.get(story.name)
     if held is None:
         return
-    shares = [part for part in traffic(held) if part.get("percent")]
-    if len(shares) > 1:
+    if len(shares_of(held)) > 1:
         story.narrator.say(f"an earlier story left a canary ({describe_traffic(held)}): rolling back")
         roll_back(story.services, story.name)
     story.narrator.say(f"InferenceService {story.name} of an earlier story is deleted: the story begins with none")

@@ -1,0 +1,3 @@
+"""The session's yard, as everybody gets it."""
+
+from modelyard.testing import yard  # noqa: F401
