@@ -131,13 +131,14 @@ class Reader:
 
         Args:
             hoping_since: halves that came after this time (seconds since the epoch) may still find their other half.
-            window_rows: rows of a window, as a guess for versions whose configuration is not known yet.
+            window_rows: rows of a window, as a guess for versions whose configuration is not known yet; each of them
+                counts as one window at least.
         """
         with self._open() as db:
             halves = db.execute("SELECT count(*) FROM halves WHERE received >= ?", (hoping_since,)).fetchone()[0]
             waiting = db.execute("SELECT count(*) FROM windows WHERE state = 'waiting'").fetchone()[0]
             unknown = db.execute(
-                "SELECT coalesce(sum(rows / ?), 0) FROM versions WHERE config_state = 'pending'", (window_rows,)
+                "SELECT coalesce(sum(max(1, rows / ?)), 0) FROM versions WHERE config_state = 'pending'", (window_rows,)
             ).fetchone()[0]
         return {"events": halves, "windows": waiting + unknown}
 

@@ -231,6 +231,7 @@ def test_full_windows_of_a_version_whose_configuration_is_not_known_yet_are_back
     send(store, "a", 25)
     reader = Reader(store.path)
     assert reader.backlog(hoping_since=0, window_rows=10)["windows"] == 2
+    assert reader.backlog(hoping_since=0, window_rows=100)["windows"] == 1
     store.set_config(1, state="none", config=None)
     assert reader.backlog(hoping_since=0, window_rows=10)["windows"] == 0
 
