@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import fcntl
 import logging
 import os
@@ -11,6 +10,7 @@ import signal
 import sys
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import IO, Any
 
@@ -32,6 +32,7 @@ from modelyard.settings import Settings, load_settings
 log = logging.getLogger("modelyard.monitor")
 HALF_KEPT_S = 15 * 60.0
 EXPIRE_EVERY_S = 30.0
+Job = Callable[[], Coroutine[Any, Any, None]]
 
 
 def lock_folder(folder: Path) -> IO[str]:
@@ -58,6 +59,21 @@ async def expire_halves(writer: Writer) -> None:
         await asyncio.sleep(EXPIRE_EVERY_S)
 
 
+def lifespan_of(jobs: list[Job], writer: Writer) -> Callable[[Starlette], AbstractAsyncContextManager[None]]:
+    """Starlette's lifespan: the jobs run as long as the app does; then what waits is committed."""
+
+    @asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        tasks = [asyncio.create_task(job()) for job in jobs]
+        yield
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.to_thread(writer.close)
+
+    return lifespan
+
+
 def compose(conn: Connections, settings: Settings) -> App:
     """The monitor of a yard as an ASGI app; its background work starts and ends with it."""
     folder = conn.layout.data("monitor")
@@ -76,21 +92,12 @@ def compose(conn: Connections, settings: Settings) -> App:
         reports=reports,
         report_deadline_s=settings.report_deadline_s,
     )
-    jobs: list[Callable[[], Coroutine[Any, Any, None]]] = [
+    jobs: list[Job] = [
         watch.run,
         Fetcher(writer, reader, references, Mlflow(conn.address("mlflow"))).run,
         reporter.run,
         lambda: expire_halves(writer),
     ]
-
-    @contextlib.asynccontextmanager
-    async def lifespan(app: Starlette) -> AsyncIterator[None]:
-        tasks = [asyncio.create_task(job()) for job in jobs]
-        yield
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        await asyncio.to_thread(writer.close)
 
     monitor = Monitor(
         writer=writer,
@@ -101,7 +108,7 @@ def compose(conn: Connections, settings: Settings) -> App:
         event_path=conn.credentials.monitor_path,
         token=conn.credentials.monitor_token,
     )
-    return create_app(monitor, lifespan=lifespan)
+    return create_app(monitor, lifespan=lifespan_of(jobs, writer))
 
 
 def main() -> int:
