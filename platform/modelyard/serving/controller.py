@@ -35,7 +35,7 @@ from modelyard.serving.revisions import (
     revision_from,
 )
 from modelyard.serving.status import Observed, addresses_of, make_status, problem_of, rollout_of
-from modelyard.serving.store import NotFound, Store
+from modelyard.serving.store import AlreadyExists, NotFound, Store
 from modelyard.serving.traffic import Decision, decide_traffic
 
 Object = dict[str, Any]
@@ -46,6 +46,8 @@ BUSY_S = 0.05
 IDLE_S = 1.0
 DRAIN_S = 0.3
 """Seconds between Envoy's word that a replica is out of its endpoints and SIGTERM: with less, requests were lost."""
+EXPLAINED_WITHIN_S = 2.0
+"""Seconds that the warm parent has to tell how a replica ended, before the control plane makes do without."""
 HEALTHY_AFTER_S = 10.0
 """Seconds without a failure after which earlier ones are forgotten."""
 TAG_ROUTING = "serving.kserve.io/enable-tag-routing"
@@ -99,6 +101,7 @@ class Controller:
         self._routed: dict[Key, set[str]] | None = None
         """Revisions that the routes of the last round named; None before the first."""
         self._drained_at: dict[str, float] = {}
+        self._unexplained: dict[str, float] = {}
         self._targets = ""
 
     async def run(self) -> None:
@@ -115,8 +118,9 @@ class Controller:
 
     async def reconcile(self, now: float) -> float:
         """One round; seconds until the next one if nothing wakes it."""
-        self._make_revisions()
+        waits = self._make_revisions()
         held = self._observe(now)
+        held.busy = waits
         self._note_ends(held)
         held.ready = frozenset(await self._probe(held))
         self._note_ready(held)
@@ -153,14 +157,20 @@ class Controller:
         for wait in waits:
             wait.cancel()
 
-    def _make_revisions(self) -> None:
+    def _make_revisions(self) -> bool:
+        """Make the revisions that are missing; whether one must wait for its namesake of a deleted service to go."""
+        waits = False
         held = defaultdict(list)
         for obj in self._store.list("revisions")[0]:
             held[obj["metadata"]["ownerReferences"][0]["uid"]].append(revision_from(obj))
         for isvc in self._store.list("inferenceservices")[0]:
             made = decide_revision(isvc, held[isvc["metadata"]["uid"]])
             if made is not None:
-                self._store.create("revisions", made)
+                try:
+                    self._store.create("revisions", made)
+                except AlreadyExists:
+                    waits = True
+        return waits
 
     def _observe(self, now: float) -> Round:
         services = {_key(isvc): isvc for isvc in self._store.list("inferenceservices")[0]}
@@ -180,7 +190,7 @@ class Controller:
         """Count ends that nobody asked for, once each, then forget the records."""
         known = {(revision.namespace, revision.name): revision for revision in _every(held.revisions)}
         for key, records in held.replicas.items():
-            for record in [record for record in records if record.state == "exited"]:
+            for record in [record for record in records if record.state == "exited" and self._is_settled(record)]:
                 revision = known.get(key)
                 if revision is not None and not record.stopping:
                     known[key] = self._count_failure(revision, record)
@@ -190,6 +200,14 @@ class Controller:
                 self._drained_at.pop(record.name, None)
         for place, revisions in held.revisions.items():
             held.revisions[place] = [known[revision.namespace, revision.name] for revision in revisions]
+
+    def _is_settled(self, record: ReplicaRecord) -> bool:
+        """Whether an end may be taken note of: the warm parent has told it, or is not there to tell it."""
+        first_seen = self._unexplained.setdefault(record.name, time.monotonic())
+        if not record.noted and time.monotonic() - first_seen < EXPLAINED_WITHIN_S:
+            return False
+        del self._unexplained[record.name]
+        return True
 
     def _count_failure(self, revision: Revision, record: ReplicaRecord) -> Revision:
         if revision.last_failure is not None and revision.last_failure.replica == record.name:
@@ -210,7 +228,8 @@ class Controller:
                 asked.append(record)
         answers = await asyncio.gather(*(self._is_ready(record) for record in asked))
         self._known_ready |= {(r.name, r.pid) for r, ready in zip(asked, answers, strict=True) if ready}
-        return {r.name for r in _every(held.replicas) if (r.name, r.pid) in self._known_ready}
+        living = [r for r in _every(held.replicas) if r.state == "serving"]
+        return {r.name for r in living if (r.name, r.pid) in self._known_ready}
 
     async def _is_ready(self, record: ReplicaRecord) -> bool:
         url = f"{record.address}/v2/models/{record.spec.inferenceservice}/ready"
@@ -228,6 +247,7 @@ class Controller:
         replicas = [
             {"name": r.name, "pid": r.pid, "startTime": r.start_time, "port": r.port, "ready": r.name in held.ready}
             for r in held.of(revision)
+            if r.state != "exited"
         ]
         changes: Object = {"replicas": replicas}
         complete = len(held.ready_of(revision)) >= revision.min_replicas
@@ -237,7 +257,7 @@ class Controller:
             if held.now - failed_at > HEALTHY_AFTER_S:
                 changes["failures"] = 0
         if any(r.name not in held.ready for r in held.of(revision)):
-            held.busy = True
+            held.busy = True  # starting, or ended and not yet explained
         return self._save(revision, **changes)
 
     def _decide(self, held: Round) -> dict[Key, Decision]:
@@ -271,7 +291,7 @@ class Controller:
                 continue
             by_name = decide_wanted(revisions, targets)
             for revision in revisions:
-                living = len(held.of(revision))
+                living = len([r for r in held.of(revision) if r.state != "exited"])
                 kept = min(living, revision.min_replicas) if revision.name in routed else 0
                 wanted[revision.name] = max(by_name[revision.name], kept)
         return wanted
@@ -294,7 +314,9 @@ class Controller:
     def _write_statuses(self, held: Round, decisions: dict[Key, Decision], *, applied: bool) -> None:
         for key, decision in decisions.items():
             isvc = held.services[key]
-            revisions = held.revisions[key]
+            revisions = held.revisions.get(key, [])
+            if not revisions:
+                continue
             newest = max(revisions, key=lambda revision: revision.number)
             spec = decide_spec(newest, require_registered=self._config.require_registered)
             refusal = (spec.reason, spec.message) if isinstance(spec, Refusal) else None

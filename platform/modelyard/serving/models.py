@@ -8,6 +8,7 @@ import hashlib
 import shutil
 import tempfile
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -34,69 +35,88 @@ def fetch_model(uri: str, digest: str | None, cache: Path) -> Path:
     Args:
         uri: `s3://bucket/prefix` or `file:///folder`; a single object makes a folder of one file. S3 credentials and
             endpoint come from the environment.
-        digest: what `modelyard.digest.model_digest` must give; None checks nothing.
-        cache: folder of the cache; left behind there: the model, under its digest or a hash of what the store lists.
+        digest: what `modelyard.digest.model_digest` must give; None checks nothing. With it a model that is in the
+            cache needs no store, and one that was changed there is fetched anew.
+        cache: folder of the cache; left behind there: the model, under a hash of its address and of its digest or
+            what the store lists.
 
     Raises:
         ModelUnusable: the store cannot be read, holds nothing at the address, or holds something else than promised.
     """
     cache.mkdir(parents=True, exist_ok=True)
-    try:
-        store, root, files = _listing(uri)
-    except Exception as error:
-        raise ModelUnusable("ModelDownloadFailed", f"{uri} cannot be read: {_told(error)}") from error
-    if not files:
-        raise ModelUnusable("ModelDownloadFailed", f"{uri} holds no files")
-    key = hashlib.sha256(repr((uri, sorted(files.items()))).encode()).hexdigest()
-    folder = cache / key
-    with _locked(cache / f".{key}.lock"):
-        if not folder.is_dir():
-            _download(store, root, files, folder, uri)
-        check_digest(folder, digest, uri)
+    if digest is None:
+        source = _listing(uri)
+        folder = cache / source.key
+        with _locked(cache / f".{folder.name}.lock"):
+            if not folder.is_dir():
+                _download(source, None, folder)
+        return folder
+    digest = digest.removeprefix("sha256:")
+    # The address is part of the key: the same digest promised for another model must be found out, not served.
+    folder = cache / hashlib.sha256(repr((uri, digest)).encode()).hexdigest()
+    with _locked(cache / f".{folder.name}.lock"):
+        if not folder.is_dir() or model_digest(folder) != digest:
+            shutil.rmtree(folder, ignore_errors=True)
+            _download(_listing(uri), digest, folder)
     return folder
 
 
-def check_digest(folder: Path, digest: str | None, uri: str) -> None:
-    """Refuse a folder whose digest differs.
+@dataclass(frozen=True)
+class _Source:
+    """What a store lists: `files` are relative paths and what changes with their content."""
 
-    Raises:
-        ModelUnusable: it differs.
-    """
-    if digest is None:
-        return
-    found = model_digest(folder)
-    if found != digest.removeprefix("sha256:"):
-        raise ModelUnusable("ModelDigestMismatch", f"{uri} has digest {found}, promised was {digest}: it is not loaded")
+    uri: str
+    store: Any
+    root: str
+    files: dict[str, str]
+
+    @property
+    def key(self) -> str:
+        return hashlib.sha256(repr((self.uri, sorted(self.files.items()))).encode()).hexdigest()
+
+    def path(self, relative: str) -> str:
+        single = list(self.files) == [self.root.rpartition("/")[2]] and self.store.isfile(self.root)
+        return self.root if single else f"{self.root}/{relative}"
 
 
-def _listing(uri: str) -> tuple[Any, str, dict[str, str]]:
-    """The file system, the root within it, and relative path -> what changes with the content."""
+def _listing(uri: str) -> _Source:
     import fsspec
 
-    store, root = fsspec.core.url_to_fs(uri)
-    root = root.rstrip("/")
-    found = store.find(root, detail=True)
+    try:
+        store, root = fsspec.core.url_to_fs(uri)
+        root = root.rstrip("/")
+        found = store.find(root, detail=True)
+    except Exception as error:
+        raise ModelUnusable("ModelDownloadFailed", f"{uri} cannot be read: {_told(error)}") from error
     files = {}
     for path, info in found.items():
         relative = path[len(root) + 1 :] or path.rpartition("/")[2]
         files[relative] = str(info.get("ETag") or (info.get("size"), info.get("mtime")))
-    return store, root, files
+    if not files:
+        raise ModelUnusable("ModelDownloadFailed", f"{uri} holds no files")
+    return _Source(uri, store, root, files)
 
 
-def _download(store: Any, root: str, files: dict[str, str], folder: Path, uri: str) -> None:
+def _download(source: _Source, digest: str | None, folder: Path) -> None:
     part = Path(tempfile.mkdtemp(prefix=".part-", dir=folder.parent))
     try:
-        for relative in files:
+        for relative in source.files:
             target = part / relative
             if not target.resolve().is_relative_to(part.resolve()):
                 raise ValueError(f"{relative} leads out of the model's folder")
             target.parent.mkdir(parents=True, exist_ok=True)
-            source = root if files.keys() == {root.rpartition("/")[2]} and store.isfile(root) else f"{root}/{relative}"
-            store.get_file(source, str(target))
+            source.store.get_file(source.path(relative), str(target))
+        found = model_digest(part)
+        if digest is not None and found != digest:
+            told = f"{source.uri} has digest {found}, promised was {digest}: it is not loaded"
+            raise ModelUnusable("ModelDigestMismatch", told)
         part.replace(folder)
+    except ModelUnusable:
+        raise
     except Exception as error:
+        raise ModelUnusable("ModelDownloadFailed", f"{source.uri} cannot be fetched: {_told(error)}") from error
+    finally:
         shutil.rmtree(part, ignore_errors=True)
-        raise ModelUnusable("ModelDownloadFailed", f"{uri} cannot be fetched: {_told(error)}") from error
 
 
 def _told(error: BaseException) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -41,6 +41,8 @@ class ReplicaRecord:
         reason: why it failed, in one CamelCase word.
         exit_code: as a shell tells it, 128 + N for signal N; None where nobody saw the end.
         ended: seconds since 1970; 0 while it runs.
+        stopping: it was asked to end.
+        noted: the warm parent has seen the end and written it down; else only the process is gone.
     """
 
     spec: ReplicaSpec
@@ -52,7 +54,8 @@ class ReplicaRecord:
     message: str = ""
     exit_code: int | None = None
     ended: float = 0.0
-    stopping: bool = field(default=False)
+    stopping: bool = False
+    noted: bool = True
 
     @property
     def name(self) -> str:
@@ -126,21 +129,20 @@ def read_replica_records(folder: Path, *, now: float) -> list[ReplicaRecord]:
         if record.state != "exited" and not is_alive(record):
             # Read again: the replica may have written its last words between the two looks.
             record = read_replica_record(path) or record
-            record = ended_record(record, exit_code=record.exit_code, now=now)
+            if record.state != "exited":
+                record = replace(ended_record(record, exit_code=None, now=now), noted=False)
         found.append(record)
     return found
 
 
 def ended_record(record: ReplicaRecord, *, exit_code: int | None, now: float) -> ReplicaRecord:
     """The record of a replica that has ended; a replica that told its failure keeps its own words."""
-    if record.state == "exited":
-        return replace(record, exit_code=record.exit_code if exit_code is None else exit_code)
     reason, message = record.reason, record.message
     if record.state != "failed":
         reason = "ContainerCrashing"
         told = "ended" if exit_code is None else f"ended with exit code {exit_code}"
         message = f"replica {record.name} {told}"
-    return replace(record, state="exited", reason=reason, message=message, exit_code=exit_code, ended=now)
+    return replace(record, state="exited", reason=reason, message=message, exit_code=exit_code, ended=now, noted=True)
 
 
 def forget_replica(folder: Path, name: str) -> None:

@@ -32,6 +32,7 @@ from modelyard.serving.replica_records import (
     ended_record,
     forget_replica,
     is_alive,
+    read_replica_record,
     read_replica_records,
     record_path,
     write_replica_record,
@@ -41,6 +42,13 @@ from modelyard.waiting import wait_until
 TICK_S = 0.5
 """Seconds between two looks for replicas that must be killed, and for ends that no pidfd tells."""
 
+SINGLE_THREADED = {
+    "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "JE_ARROW_MALLOC_CONF": "background_thread:false",
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+}
+"""Each of these keeps a library from starting a thread that a fork would lose."""
 HIGHEST_FD = 4096
 """Above the highest file descriptor that this process ever opens."""
 
@@ -104,7 +112,7 @@ class WarmParent:
         """Take on the replicas of an earlier warm parent; names of those that live."""
         for record in read_replica_records(self._folders.records, now=time.time()):
             if record.state == "exited":
-                write_replica_record(self._folders.records, record)
+                write_replica_record(self._folders.records, replace(record, noted=True))
             else:
                 self._watch(record)
         return sorted(self._running)
@@ -144,8 +152,8 @@ class WarmParent:
         path = record_path(self._folders.records, spec.name)
 
         def written() -> ReplicaRecord | None:
-            found = [r for r in read_replica_records(self._folders.records, now=time.time()) if r.name == spec.name]
-            return found[0] if found and found[0].pid == pid else None
+            found = read_replica_record(path)
+            return found if found is not None and found.pid == pid else None
 
         return wait_until(written, what=f"replica {spec.name} to write {path}", deadline_s=10, interval_s=0.002)
 
@@ -164,8 +172,8 @@ class WarmParent:
             self._selector.unregister(fd)
             os.close(fd)
         asked = self._kill_at.pop(name, None) is not None
-        found = [r for r in read_replica_records(self._folders.records, now=time.time()) if r.name == name]
-        last = ended_record(found[0] if found else record, exit_code=reaped(record.pid), now=time.time())
+        last_words = read_replica_record(record_path(self._folders.records, name)) or record
+        last = ended_record(last_words, exit_code=reaped(record.pid), now=time.time())
         write_replica_record(self._folders.records, replace(last, stopping=asked))
         print(f"replica {name} pid {record.pid} ended, exit code {last.exit_code}, {last.reason}", flush=True)
         self._tell({"event": "ended", "name": name, "exit_code": last.exit_code})
@@ -271,9 +279,8 @@ def listen(path: Path) -> socket.socket:
 
 def warm_up() -> None:
     """Do the heavy imports once for all replicas; nothing is predicted, no thread is left behind."""
-    os.environ.setdefault("OMP_NUM_THREADS", "1")
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    for name, value in SINGLE_THREADED.items():
+        os.environ.setdefault(name, value)
     import s3fs
     import uvloop
 

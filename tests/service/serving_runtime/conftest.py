@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import shutil
 import signal
 import socket
@@ -108,7 +109,9 @@ class Runtime:
             if name == "replicas":
                 ask_replicas(self.conn.layout.socket("replicas"))
             elif name == "envoy":
+                # Its own admin socket too: another Envoy could hold the port.
                 httpx.get(f"{self.conn.address('envoy_stats')}/stats/prometheus").raise_for_status()
+                return self.conn.layout.socket("envoy-admin").exists()
             elif name == "serving":
                 self.services.list()
             else:
@@ -172,7 +175,10 @@ def envoy_program() -> str:
 
 
 def free_block() -> int:
-    for base in range(21000, 30000, PORT_BLOCK):
+    # Not from one fixed place: two test sessions on one machine would find the same block free and meet in it.
+    blocks = list(range(21000, 30000, PORT_BLOCK))
+    random.shuffle(blocks)
+    for base in blocks:
         held = []
         try:
             for port in range(base, base + PORT_BLOCK):
@@ -212,9 +218,9 @@ def write_tls_and_kubeconfig(conn: Connections) -> None:
 
 
 def rows_of(seed: int, count: int) -> pd.DataFrame:
-    random = np.random.default_rng(seed)
-    held = {name: random.choice(["AA", "B6", "DL", "UA"], count) for name in STRINGS}
-    held |= {name: random.normal(size=count) for name in NUMBERS}
+    drawn = np.random.default_rng(seed)
+    held = {name: drawn.choice(["AA", "B6", "DL", "UA"], count) for name in STRINGS}
+    held |= {name: drawn.normal(size=count) for name in NUMBERS}
     frame = pd.DataFrame(held)
     frame.loc[::7, "wind"] = np.nan
     return frame

@@ -89,21 +89,26 @@ def test_a_model_whose_digest_differs_is_not_loaded_and_the_old_one_serves_on(ru
     assert traffic(mended)[0]["revisionName"] == "flights-predictor-00003"
 
 
-def test_a_model_that_was_changed_in_the_cache_is_not_loaded(runtime, deployed):
-    deployed("flights", "one", annotations={DIGEST: runtime.models["one"].digest})
-    folders = (runtime.conn.layout.data("serving") / "models").iterdir()
-    (cached,) = [f for f in folders if f.is_dir() and model_digest(f) == runtime.models["one"].digest]
-    wheel = cached / "MLmodel"
-    whole = wheel.read_bytes()
-    wheel.write_bytes(whole + b"\n# changed\n")
-    try:
-        (replica,) = runtime.replicas("flights-predictor-00001")
-        psutil.Process(replica.pid).kill()
-        held = when(runtime, "flights", lambda h: word(h, "Ready")[0] == "False", "the changed model to be refused")
-        assert "digest" in condition(held, "Ready")["message"]
-    finally:
-        wheel.write_bytes(whole)
-    when(runtime, "flights", lambda h: word(h, "Ready")[0] == "True", "the whole model to be loaded again")
+def test_a_model_that_was_changed_in_the_cache_is_not_what_the_next_replica_loads(runtime, deployed):
+    digest = runtime.models["one"].digest
+    deployed("flights", "one", annotations={DIGEST: digest})
+    cache = runtime.conn.layout.data("serving") / "models"
+    copies = [folder for folder in cache.iterdir() if folder.is_dir() and model_digest(folder) == digest]
+    for copy in copies:
+        (copy / "model.skops").write_bytes(b"changed")
+    (before,) = runtime.replicas("flights-predictor-00001")
+    psutil.Process(before.pid).kill()
+    wait_until(
+        lambda: [
+            r for r in runtime.replicas("flights-predictor-00001") if r.state == "serving" and r.pid != before.pid
+        ],
+        what="another replica",
+        deadline_s=30,
+    )
+    assert digest in [model_digest(copy) for copy in copies]
+    wait_until(
+        lambda: runtime.ask("flights", runtime.models["one"].body).status_code == 200, what="an answer", deadline_s=10
+    )
 
 
 @pytest.mark.parametrize(
@@ -142,3 +147,14 @@ def test_a_yard_may_refuse_models_that_nobody_registered(runtime):
     finally:
         runtime.end("serving")
         runtime.start("serving")
+
+
+def test_a_service_that_is_deleted_and_made_again_at_once_begins_anew(runtime, deployed):
+    first = deployed("flights", "one")
+    runtime.services.delete("flights")
+    held = deployed("flights", "two")
+    assert held["metadata"]["uid"] != first["metadata"]["uid"]
+    assert traffic(held)[0]["revisionName"] == "flights-predictor-00001"
+    answer = runtime.ask("flights", runtime.models["two"].body).json()
+    first_row = list(answer["predictions"][0]["probabilities"].values())
+    assert first_row == pytest.approx(runtime.models["two"].truth[0].tolist(), abs=1e-12)

