@@ -5,6 +5,7 @@ Everything that lists chapters is made from `CHAPTERS`: the task's help, the nar
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib import import_module
@@ -25,6 +26,7 @@ class Chapter:
         id: as it is given to `invoke demo --only`.
         told_by: "module:function" of a generator that takes the Story and yields its findings.
         look: (service, path) pairs whose addresses are worth a look.
+        try_it: a command that shows what the chapter made; WORKSPACE stands for the workspace's path.
         claims: id -> sentence, in the order in which they are decided.
     """
 
@@ -34,8 +36,13 @@ class Chapter:
     why: str
     habit: str
     look: tuple[tuple[str, str], ...]
+    try_it: str
     told_by: str
     claims: Mapping[str, str]
+
+    def command(self, workspace: object) -> str:
+        """`try_it` as it can be typed, with the workspace's path."""
+        return self.try_it.replace("WORKSPACE", shlex.quote(str(workspace)))
 
     def tell(self, story: Story) -> Iterator[Finding]:
         """Act, and yield each finding as soon as it is known."""
@@ -51,7 +58,8 @@ CHAPTERS: tuple[Chapter, ...] = (
         happens="The flights of January to March become version v1: DVC stores their bytes, Git their md5 and a tag.",
         why="A model can be explained only as far back as its data can be named; latest.csv names nothing.",
         habit="Version control, for bytes that are too large for Git.",
-        look=(("objectstore", "/dvc"),),
+        look=(),
+        try_it="git -C WORKSPACE log --oneline --decorate",
         told_by="modelyard.story.making:tell_data",
         claims={
             "data.versioned": "Data version v1 is a Git tag on a commit that names the data by its md5",
@@ -66,6 +74,7 @@ CHAPTERS: tuple[Chapter, ...] = (
         why="A figure without its data, code and parameters cannot be reproduced, so it cannot be trusted.",
         habit="A build that can be repeated, with a log that says from what it was built.",
         look=(("mlflow", "/#/experiments"),),
+        try_it="git -C WORKSPACE diff HEAD~1",
         told_by="modelyard.story.making:tell_training",
         claims={
             "training.traced": "The MLflow run names the md5 of the data version that it was trained on",
@@ -81,6 +90,7 @@ CHAPTERS: tuple[Chapter, ...] = (
         why="The person who is proud of a model is the wrong one to decide whether it is good enough.",
         habit="Continuous integration: a candidate passes the same tests every time, or goes no further.",
         look=(("mlflow", "/#/models/flights"),),
+        try_it="./invoke lineage flights",
         told_by="modelyard.story.making:tell_registry",
         claims={
             "registry.gate": "The gate lets the version pass: it loads, answers and is better than the baselines",
@@ -93,7 +103,8 @@ CHAPTERS: tuple[Chapter, ...] = (
         happens="The alias production moves, an audit entry says why, and an InferenceService serves what it names.",
         why="What runs must be what was approved, and both must be written down in one place.",
         habit="Continuous delivery: a declared state, applied by machines, with an audit trail.",
-        look=(("mlflow", "/#/models/flights"), ("kubernetes", "/apis/serving.kserve.io/v1beta1")),
+        look=(("mlflow", "/#/models/flights"),),
+        try_it="kubectl get inferenceservices",
         told_by="modelyard.story.making:tell_deployment",
         claims={
             "deployment.audit": "The promotion is written down: who, when, from what, to what, why",
@@ -108,7 +119,11 @@ CHAPTERS: tuple[Chapter, ...] = (
         happens="Locust sends flights of January to March that training never saw, as an airline would at push-back.",
         why="An alarm that cannot stay silent will be switched off; silence has to be proven first.",
         habit="Load tests and a baseline, before anybody is paged.",
-        look=(("prometheus", "/query?g0.expr=modelyard%3Adrift_distance&g0.tab=0"), ("monitor", "/")),
+        look=(
+            ("prometheus", "/query?g0.expr=modelyard%3Adrift_distance%7Bcolumn%3D%22dewp%22%7D&g0.tab=0"),
+            ("monitor", "/"),
+        ),
+        try_it="./invoke predict",
         told_by="modelyard.story.watching:tell_traffic",
         claims={
             "traffic.answered": "Every request was answered",
@@ -125,6 +140,7 @@ CHAPTERS: tuple[Chapter, ...] = (
         why="A model does not fail with an exception. It goes on answering, only wrongly.",
         habit="Monitoring and alerting on symptoms that somebody cares about.",
         look=(("prometheus", "/alerts"), ("alertmanager", "/#/alerts"), ("monitor", "/")),
+        try_it="./invoke predict --phase july",
         told_by="modelyard.story.watching:tell_drift",
         claims={
             "drift.metrics": "The dew point is far from its reference in every window of July",
@@ -141,6 +157,7 @@ CHAPTERS: tuple[Chapter, ...] = (
         why="An answer to drift that needs a hero at night is no answer.",
         habit="The same pipeline for every release; nothing is done by hand because it is urgent.",
         look=(("mlflow", "/#/experiments"),),
+        try_it="git -C WORKSPACE diff data-v1 data-v2",
         told_by="modelyard.story.renewing:tell_retraining",
         claims={
             "retraining.version": "Data version v2 has another md5 than v1, and its own tag",
@@ -155,6 +172,7 @@ CHAPTERS: tuple[Chapter, ...] = (
         why="A gate can only test what it knows. The first candidate passes it, and would have cost every customer.",
         habit="Progressive delivery: a small blast radius, a measured verdict, an automatic way back.",
         look=(("prometheus", "/query?g0.expr=modelyard%3Atraffic_ratio&g0.tab=0"), ("monitor", "/")),
+        try_it="kubectl get inferenceservice flights -o yaml",
         told_by="modelyard.story.renewing:tell_canary",
         claims={
             "canary.bad_passes_gate": "A model trained on hours where service sends minutes passes the gate",
@@ -172,6 +190,7 @@ CHAPTERS: tuple[Chapter, ...] = (
         why="The revision that was judged has to be the one that stays: a fresh rollout would be an untested one.",
         habit="Promote the artifact that was tested; never rebuild it for production.",
         look=(("mlflow", "/#/models/flights"),),
+        try_it="./invoke lineage flights",
         told_by="modelyard.story.renewing:tell_promotion",
         claims={
             "promotion.audit": "The promotion is written down, with the judge's figures as its reason",
@@ -186,6 +205,7 @@ CHAPTERS: tuple[Chapter, ...] = (
         why="An incident is over when the alert resolves by itself and the new version has shown that it is healthy.",
         habit="Close the loop: verify the fix by the same signal that raised the alarm.",
         look=(("prometheus", "/alerts"), ("monitor", "/"), ("grafana", "/dashboards")),
+        try_it="./invoke status",
         told_by="modelyard.story.renewing:tell_recovery",
         claims={
             "recovery.served": "Every row was answered, all of them by the retrained version",

@@ -36,6 +36,7 @@ def tell_data(story: Story) -> Iterator[Finding]:
         held=version.rows_with_truth == EXPECTED_ROWS["v1"],
         value=version.rows_with_truth,
         evidence={"expected": EXPECTED_ROWS["v1"], "cancelled or diverted": version.rows - version.rows_with_truth},
+        command="./invoke data --version v1",
     )
 
 
@@ -60,6 +61,7 @@ def tell_training(story: Story) -> Iterator[Finding]:
         held=figures["days_accuracy"] < figures["accuracy"],
         value=f"{figures['days_accuracy']:.3f} on held-out days, {figures['accuracy']:.3f} on held-out flights",
         evidence={"days_accuracy": figures["days_accuracy"], "accuracy": figures["accuracy"]},
+        command=f"mlflow runs describe --run-id {run_id}",
     )
     story.state.keep(run_v1=run_id, accuracy_promised=figures["accuracy"])
 

@@ -25,7 +25,9 @@ class Narrator:
     def __init__(self) -> None:
         self._console = console()
 
-    def open_chapter(self, chapter: Chapter, number: int, total: int, links: Mapping[str, str]) -> None:
+    def open_chapter(
+        self, chapter: Chapter, number: int, total: int, links: Mapping[str, str], workspace: object = ""
+    ) -> None:
         """Title, what happens, why, the habit, and where to look."""
         self._console.print()
         self._console.rule(f"[bold]{number}/{total}  {chapter.title}[/bold]", align="left")
@@ -35,6 +37,7 @@ class Narrator:
         for name, path in chapter.look:
             if name in links:
                 self._line(f"Look at: {links[name]}{path}")
+        self._line(f"Try: {chapter.command(workspace)}")
 
     def say(self, line: str) -> None:
         """One step of a chapter."""
@@ -81,4 +84,4 @@ class Narrator:
         sys.stdin.readline()
 
     def _line(self, text: str) -> None:
-        self._console.print(f"  {text.replace('`', '')}", markup=False)
+        self._console.print(f"  {text.replace('`', '')}", markup=False, soft_wrap=True)

@@ -36,7 +36,7 @@ def page(report: Report) -> str:
         f"<p>{escape(report.started)} · {report.seconds:.0f} s · {escape(report.profile)} · yard {escape(report.yard)}"
         f" · {held} of {len(claims)} claims held</p>{_links(report.links)}</header>"
         f"{_contents(report.chapters)}{_charts(report.figures)}"
-        f"{''.join(_chapter(chapter, report.links) for chapter in report.chapters)}"
+        f"{''.join(_chapter(chapter, report.links, report.workspace) for chapter in report.chapters)}"
         "<footer><p>Each phase's flights are replayed in random order. Traffic in the order of time would need "
         "seasonal references: a day of weather looks like drift. Addresses in this page answer while the yard is "
         "up (<code>./invoke up</code>); everything else stands in this file.</p></footer></main></body></html>\n"
@@ -64,10 +64,10 @@ def _state(chapter: ChapterResult) -> str:
     return "held" if chapter.held else "failed" if chapter.reached else "unreached"
 
 
-def _chapter(result: ChapterResult, links: Mapping[str, str]) -> str:
+def _chapter(result: ChapterResult, links: Mapping[str, str], workspace: str) -> str:
     told = BY_ID[result.id]
     looks = [f'<a href="{escape(links[name] + path)}">{escape(name)}</a>' for name, path in told.look if name in links]
-    look = f"<p><b>Where to look</b> {', '.join(looks)}</p>" if looks else ""
+    look = f"<p><b>Where to look</b> {' '.join([*looks, f'<code>{escape(told.command(workspace))}</code>'])}</p>"
     error = f'<pre class="error">{escape(result.error)}</pre>' if result.error else ""
     return (
         f'<section id="{escape(result.id)}" class="{_state(result)}"><h2>{escape(result.title)}</h2>'

@@ -87,6 +87,7 @@ def tell_promotion(story: Story) -> Iterator[Finding]:
         sent = sending.result()
     yield same_revision("promotion.same_revision", story, canary, held)
     yield watching.answered("promotion.answered", sent)
+    story.monitor.wait_drained(story.plan.wait_s)
     story.state.keep(august_sent=story.state.facts["august_sent"] + PROMOTION_ROWS, promoted_version=canary.version)
 
 
@@ -270,6 +271,7 @@ def healthy(claim: str, story: Story, since: Since) -> Finding:
             "recall of early flights": recalls,
             "accuracy": mean([w["accuracy"] for w in quality]),
             "last window ended": drift[-1]["ended"] if drift else None,
+            **watching.report_of(story, drift),
         },
         command=watching.show_windows(story, since.version, "drift"),
     )

@@ -21,6 +21,7 @@ class Report:
     seconds: float
     profile: str
     yard: str
+    workspace: str = ""
     links: Mapping[str, str] = field(default_factory=dict)
     figures: Mapping[str, Any] = field(default_factory=dict)
 

@@ -60,7 +60,7 @@ def tell_story(conn: Connections, plan: Plan, namespace: str = "default", *, pau
                 continue
             if pause and number > 1:
                 story.narrator.pause()
-            story.narrator.open_chapter(chapter, number, len(CHAPTERS), links_of(conn))
+            story.narrator.open_chapter(chapter, number, len(CHAPTERS), links_of(conn), conn.layout.workspace)
             results.append(tell_one(story, chapter, first=number == 1))
             written(story, [*results, *(unreached(later) for later in CHAPTERS[number:])], started)
             if results[-1].error == INTERRUPTED:
@@ -76,7 +76,9 @@ def tell_chapter(conn: Connections, plan: Plan, chapter: Chapter, namespace: str
         latest = conn.layout.reports / LATEST
         folder = latest.resolve() if latest.exists() else new_folder(conn.layout.reports)
         story = Story(conn, plan, Narrator(), folder, namespace)
-        story.narrator.open_chapter(chapter, CHAPTERS.index(chapter) + 1, len(CHAPTERS), links_of(conn))
+        story.narrator.open_chapter(
+            chapter, CHAPTERS.index(chapter) + 1, len(CHAPTERS), links_of(conn), conn.layout.workspace
+        )
         started = time.time()
         told = tell_one(story, chapter)
         before = read_results(folder / "report.json")
@@ -176,6 +178,7 @@ def written(story: Story, results: Sequence[ChapterResult], started: float) -> P
         seconds=time.time() - started,
         profile=story.plan.profile,
         yard=story.conn.name,
+        workspace=str(story.conn.layout.workspace),
         links=links_of(story.conn),
         figures=story.state.figures,
     )

@@ -152,13 +152,19 @@ def quiet(claim: str, story: Story, since: Since, windows: int) -> Finding:
 
 def far(claim: str, story: Story, since: Since, windows: int) -> Finding:
     """Whether the dew point is beyond its threshold in every window, and there are as many as there must be."""
-    distances = [w["columns"].get("dewp") for w in story.windows(since, "drift")]
+    measured = story.windows(since, "drift")
+    distances = [w["columns"].get("dewp") for w in measured]
     usual = [p["dewp"] for p in story.state.figures.get("drift", []) if p["phase"] == "January to March"]
     return Finding(
         claim,
         held=len(distances) >= max(windows, 1) and all(d is not None and d >= DISTANCE for d in distances),
         value=mean(distances),
-        evidence={"distance by window": distances, "January to March": usual, "alert at": DISTANCE},
+        evidence={
+            "distance by window": distances,
+            "January to March": usual,
+            "alert at": DISTANCE,
+            **report_of(story, measured),
+        },
         command=show_windows(story, since.version, "drift"),
     )
 
@@ -184,6 +190,11 @@ def arrived(claim: str, story: Story, since: Since, alert: dict[str, Any] | None
         },
         command=f"curl -s {story.monitor.address}/alerts",
     )
+
+
+def report_of(story: Story, windows: list[dict[str, Any]]) -> dict[str, str]:
+    """Where Evidently's report on the last of these windows is."""
+    return {"report": f"{story.monitor.address}{windows[-1]['report']}"} if windows else {}
 
 
 def early_recall(story: Story, since: Since) -> float | None:

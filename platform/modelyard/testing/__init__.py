@@ -7,7 +7,7 @@ whatever happens.
 
     def test_my_model_answers(yard):
         yard.deploy("inferenceservice.yaml")
-        assert yard.predict("my-model", [{"x": 1.0}])[0]["class"] == "a"
+        assert yard.predict("my-model", [[6.8, 2.8, 4.8, 1.4]]) == [1]
 """
 
 from __future__ import annotations

@@ -14,7 +14,6 @@ from modelyard.monitor.client import Monitor
 from modelyard.prometheus import Prometheus, Sample
 
 if TYPE_CHECKING:
-    from modelyard.codec import Prediction
     from modelyard.connections import Connections
     from modelyard.settings import Settings
 
@@ -49,15 +48,20 @@ class Yard:
         meta = applied["metadata"]
         return self.services.wait_ready(meta["name"], generation=meta["generation"], deadline_s=deadline_s)
 
-    def predict(self, name: str, rows: Sequence[Mapping[str, Any]], *, ce_id: str = "") -> list[Prediction]:
-        """What an InferenceService answers to rows of features, through the gateway.
+    def predict(self, name: str, rows: Sequence[Any], *, ce_id: str = "") -> list[Any]:
+        """What an InferenceService answers through the gateway: one prediction a row, in the model's own form.
+
+        Args:
+            name: of the InferenceService.
+            rows: features by column, or lists of numbers.
+            ce_id: the request's Ce-Id; random where it is empty.
 
         Raises:
-            ServiceFailed: the answer is no prediction.
+            ServiceFailed: the answer holds no such predictions.
         """
-        from modelyard.endpoint import predict
+        from modelyard.endpoint import ask
 
-        return predict(self.conn, name, rows, namespace=self.settings.namespace, ce_id=ce_id)
+        return ask(self.conn, name, rows, namespace=self.settings.namespace, ce_id=ce_id)
 
     def metrics(self, promql: str) -> list[Sample]:
         """What Prometheus finds now."""

@@ -29,11 +29,7 @@ def test_a_model_is_deployed_asked_and_measured(yard, tmp_path):
     (tmp_path / "isvc.yaml").write_text(yaml.safe_dump(ISVC))
     held = yard.deploy(tmp_path / "isvc.yaml")
     assert held["status"]["url"].startswith("http://signs.default.")
-    import httpx
-    url = f"{yard.conn.gateway}/v1/models/signs:predict"
-    host = {"Host": yard.conn.host("signs", "default")}
-    answer = httpx.post(url, json={"instances": [[-3.0], [3.0]]}, headers=host, trust_env=False).json()
-    assert [held["class"] for held in answer["predictions"]] == ["minus", "plus"]
+    assert yard.predict("signs", [[-3.0], [3.0]]) == ["minus", "plus"]
     assert yard.metrics("up") and yard.environment["KUBECONFIG"]
     print("PID", yard.conn.layout.yard_id)
 """

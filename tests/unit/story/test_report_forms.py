@@ -51,7 +51,7 @@ FIGURES = {
 
 def report(*chapters: ChapterResult, figures=None) -> Report:
     links = {"mlflow": "http://127.0.0.1:7602"}
-    return Report(chapters, "2026-11-24T15:00:00+00:00", 150.0, "fast", "default", links, figures or {})
+    return Report(chapters, "2026-11-24T15:00:00+00:00", 150.0, "fast", "default", "/w", links, figures or {})
 
 
 @pytest.mark.parametrize(
