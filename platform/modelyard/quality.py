@@ -109,23 +109,29 @@ def test_environment(shell: Mapping[str, str]) -> dict[str, str]:
 
 def test_second_python(environment: Mapping[str, str]) -> list[str]:
     """Run the unit tests and one smoke test on another Python, in an environment of its own beside .venv."""
-    second = decide_second_python(sys.version_info[:2], find_pythons())
+    found = find_pythons()
+    second = decide_second_python(sys.version_info[:2], found)
     if second is None:
         say("second Python: this machine has no other that fits (3.11 to 3.13)")
         return []
     name = ".".join(map(str, second))
-    told = {"MODELYARD_PYTHON": f"python{name}", "MODELYARD_VENV": str(REPOSITORY / f".venv-{name}")}
+    told = {"MODELYARD_PYTHON": str(found[second]), "MODELYARD_VENV": str(REPOSITORY / f".venv-{name}")}
     command = [REPOSITORY / "invoke", "test", "--only", "unit,smoke"]
     return failures({f"Python {name}": command}, {**environment, **told})
 
 
-def find_pythons() -> list[tuple[int, int]]:
-    """The Pythons on PATH that fit and run (a version manager's shim may be there for one that is not)."""
-    found = []
+def find_pythons() -> dict[tuple[int, int], Path]:
+    """The Pythons that fit and run, on PATH or among pyenv's (whose shims run only those that are switched on)."""
+    versions = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv") / "versions"
+    found = {}
     for version in PYTHONS:
-        program = shutil.which("python" + ".".join(map(str, version)))
-        if program and subprocess.run([program, "-c", ""], capture_output=True, check=False).returncode == 0:
-            found.append(version)
+        name = "python" + ".".join(map(str, version))
+        on_path = shutil.which(name)
+        candidates = [*([Path(on_path)] if on_path else []), *sorted(versions.glob(f"*/bin/{name}"))]
+        for program in candidates:
+            if subprocess.run([program, "-c", ""], capture_output=True, check=False).returncode == 0:
+                found[version] = program
+                break
     return found
 
 

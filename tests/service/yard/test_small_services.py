@@ -15,6 +15,7 @@ from modelyard.waiting import wait_until
 from modelyard.yard import marks
 from modelyard.yard.down import take_down
 from modelyard.yard.plan import Plan
+from modelyard.yard.reset import forget
 from modelyard.yard.up import carry_out, make_plan, prepare
 
 SERVER = """
@@ -185,6 +186,18 @@ def test_a_process_that_ignores_sigterm_is_killed_by_down(small):
     take_down(small.settings)
     assert small.marked() == []
     assert small.settings.stop_deadline_s <= time.monotonic() - begun < 15
+
+
+def test_reset_forgets_the_yard_and_the_next_up_makes_another(small):
+    before = small.conn
+    small.up(answering(before, "one", "mlflow"))
+    forget(small.settings, say=lambda line: None)
+    assert not before.layout.folder.exists()
+    assert not before.layout.runtime.exists()
+    assert marks.find_marked(before.layout.yard_id) == []
+    after = prepare(small.settings)
+    assert after.layout.yard_id != before.layout.yard_id
+    assert after.credentials.kubernetes_token != before.credentials.kubernetes_token
 
 
 def test_a_process_without_the_mark_is_never_touched(small):

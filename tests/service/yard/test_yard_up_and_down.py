@@ -9,16 +9,14 @@ import httpx
 import psutil
 import pytest
 
-from modelyard.errors import ServiceFailed, YardNotUp
 from modelyard.services.catalog import BY_NAME, CATALOG
 from modelyard.yard import ports
 from modelyard.yard.down import take_down
 from modelyard.yard.observation import ask
 from modelyard.yard.ports import PortTaken
 from modelyard.yard.record import read_record
-from modelyard.yard.reset import forget
 from modelyard.yard.status import observe
-from modelyard.yard.up import bring_up, describe_plan, yard_folder
+from modelyard.yard.up import bring_up, describe_plan
 
 NEEDED = [service for service in CATALOG if not service.optional]
 
@@ -131,37 +129,3 @@ def test_a_port_that_a_foreign_program_holds_is_told_and_auto_moves_the_block(ya
         moved = bring_up(shared)
     assert moved.first_port != first
     assert moved.kubeconfig.read_text().count(str(moved.port("kubernetes"))) == 1
-
-
-def test_a_service_that_fails_names_its_log_and_what_was_not_started_because_of_it(yards):
-    broken = yards.settings("broken", up_deadline_s=60.0)
-    folder = yard_folder(broken)
-    (folder / "data").mkdir(parents=True)
-    bring_up(broken)
-    take_down(broken)
-    buckets = folder / "data" / "objectstore"
-    for bucket in buckets.iterdir():
-        bucket.rmdir()
-    buckets.rmdir()
-    (folder / "data" / "mlflow" / "mlflow.db").write_bytes(b"this is no database" * 100)
-    with pytest.raises(ServiceFailed) as failed:
-        bring_up(broken)
-    told = str(failed.value)
-    assert told.startswith("error: mlflow ended")
-    assert str(folder / "logs" / "mlflow.log") in told
-    assert "file is not a database" in told
-    assert "next: ./invoke logs mlflow" in told
-    take_down(broken)
-
-
-def test_reset_forgets_the_yard_and_the_next_up_makes_another(yards):
-    settings = yards.settings("forgotten")
-    before = bring_up(settings)
-    forget(settings, say=lambda line: None)
-    assert not yard_folder(settings).exists()
-    with pytest.raises(YardNotUp):
-        observe(settings)
-    after = bring_up(settings)
-    assert after.layout.yard_id != before.layout.yard_id
-    assert after.credentials.kubernetes_token != before.credentials.kubernetes_token
-    take_down(settings)
