@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from html import escape
 from itertools import groupby
 
-WIDTH, HEIGHT = 760.0, 320.0
+WIDTH, HEIGHT = 1140.0, 300.0
 LEFT, RIGHT, TOP, BOTTOM = 62.0, 16.0, 26.0, 66.0
 
 
@@ -47,7 +47,7 @@ def bar_chart(title: str, points: Sequence[Point], *, limit: Limit) -> str:
             f'<rect class="{kind}" x="{x:.1f}" y="{y:.1f}" width="{step * 0.68:.1f}" '
             f'height="{max(_y(0, 0, top) - y, 1.5):.1f}" rx="3">'
             f"<title>{escape(point.group)}, {escape(point.label)}: {value:.2f}</title></rect>"
-            f'<text class="value" x="{x + step * 0.34:.1f}" y="{y - 5:.1f}">{value:.2f}</text>'
+            + _number(value, x + step * 0.34, y - 5, step)
         )
     return _frame(title, points, 0.0, top, [*drawn, _limit(limit, 0.0, top)])
 
@@ -73,7 +73,7 @@ def line_chart(title: str, points: Sequence[Point], *, limit: Limit, low: float,
 
 def stacked_chart(title: str, rows: Mapping[str, Mapping[str, float]], series: Sequence[str]) -> str:
     """One horizontal bar a row, its parts in the order of `series`; the parts of a row add up to one."""
-    line, left, wide = 40.0, 250.0, 500.0
+    line, left, wide, whole = 40.0, 250.0, 500.0, 760.0
     height = line * len(rows) + 10
     drawn = []
     for number, (name, parts) in enumerate(rows.items()):
@@ -89,8 +89,15 @@ def stacked_chart(title: str, rows: Mapping[str, Mapping[str, float]], series: S
             if width > 40:
                 drawn.append(f'<text class="in" x="{x + width / 2:.1f}" y="{y + 20:.1f}">{parts[part]:.0%}</text>')
             x += width
-    svg = _svg(title, WIDTH, height, drawn)
+    svg = _svg(title, whole, height, drawn)
     return svg + _legend({name: f"s{n}" for n, name in enumerate(series)})
+
+
+def _number(value: float, x: float, y: float, step: float) -> str:
+    """A bar's number, as exact as the bar is wide; nothing where numbers would run into each other."""
+    if step < 28:
+        return ""
+    return f'<text class="value" x="{x:.1f}" y="{y:.1f}">{value:.{2 if step >= 46 else 1}f}</text>'
 
 
 def _y(value: float, low: float, high: float) -> float:
@@ -124,7 +131,7 @@ def _frame(title: str, points: Sequence[Point], low: float, high: float, drawn: 
         shade = "band even" if number % 2 == 0 else "band odd"
         bands.append(
             f'<rect class="{shade}" x="{x:.1f}" y="{TOP}" width="{width:.1f}" height="{HEIGHT - TOP - BOTTOM}"/>'
-            + _wrapped(group, x + width / 2, max(int(width / 8.6), 6))
+            + _wrapped(group, x + width / 2, max(int(width / 8.2), 6))
         )
         start += count
     return _svg(title, WIDTH, HEIGHT, [*bands, *grid, *drawn])

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from modelyard.story.report import Report
 
 CLASSES = ("early", "on_time", "late", "very_late")
+WIDE = ' class="wide"'
 
 
 def page(report: Report) -> str:
@@ -125,12 +126,12 @@ def _charts(figures: Mapping[str, Any]) -> str:
     drawn = []
     if drift:
         chart = bar_chart("Distance of the dew point", drift, limit=Limit(1.5, "alert at 1.5"))
-        drawn.append(_figure("How far the dew point is from its reference, window by window", chart))
+        drawn.append(_figure("How far the dew point is from its reference, window by window", chart, WIDE))
     if quality:
         chart = line_chart(
             "Quality", quality, limit=Limit(0.42, "alert on early recall below .42, twice"), low=0.0, high=1.0
         )
-        drawn.append(_figure("What truth says, a thousand flights at a time", chart))
+        drawn.append(_figure("What truth says, a thousand flights at a time", chart, WIDE))
     if figures.get("mix"):
         drawn.append(_figure("What the versions answer", stacked_chart("Predicted classes", figures["mix"], CLASSES)))
     if figures.get("judged"):
@@ -138,8 +139,8 @@ def _charts(figures: Mapping[str, Any]) -> str:
     return f'<div class="charts">{"".join(drawn)}</div>' if drawn else ""
 
 
-def _figure(caption: str, inner: str) -> str:
-    return f"<figure><figcaption>{escape(caption)}</figcaption>{inner}</figure>"
+def _figure(caption: str, inner: str, kind: str = "") -> str:
+    return f"<figure{kind}><figcaption>{escape(caption)}</figcaption>{inner}</figure>"
 
 
 def _judged(held: Sequence[Mapping[str, Any]]) -> str:
