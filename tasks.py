@@ -98,7 +98,7 @@ def train(context, param):
 
 
 @command(help={"version": "number or alias", "why": "the reason, for the audit trail"})
-def promote(context, why, version="staging"):
+def promote(context, version="staging", why=""):
     """Move @production to a version, and serve it."""
     from modelyard.story import commands
 

@@ -79,6 +79,12 @@ def promote(version: str = "staging", why: str = "") -> None:
     from modelyard.registry.promotion import promote as move
     from modelyard.rollout.canary import describe_traffic
 
+    if not why.strip():
+        raise YardError(
+            "a promotion is written down with its reason, and there is none",
+            allowed="a sentence",
+            next_command=f"./invoke promote --version {version} --why 'It passed the gate'",
+        )
     conn = connected()
     chosen = find_version(conn, MODEL, version)
     say(move(conn, MODEL, chosen.version, "production", why).line())
