@@ -4,41 +4,65 @@ from __future__ import annotations
 
 import json
 
+import psutil
+
 from loadtests.benchmarks import iris
 from loadtests.benchmarks.figures import Figure, ratio_of_rounds
-from loadtests.benchmarks.http_load import CONNECTIONS, Request, requests_per_s
+from loadtests.benchmarks.http_load import CONNECTIONS, Request, send
 from loadtests.benchmarks.yards import fresh_yard
 from modelyard.connections import Connections
 from modelyard.waiting import wait_until
+from modelyard.yard.marks import find_marked
 
 ROUNDS = 6
 SECONDS = 3.0
 AIM = 0.9
+THROUGH, DIRECT = "through Envoy, requests/s", "at the replica, requests/s"
+MEASURED = ("envoy", "replicas")
 
 
 def measure() -> Figure:
     """Rounds of both ways, the first one of a round by turns; both end at the same replica."""
+    rates: dict[str, list[float]] = {THROUGH: [], DIRECT: []}
+    costs: dict[str, list[float]] = {f"{service}, CPU us a request": [] for service in MEASURED}
     with fresh_yard() as conn:
         iris.deploy(conn)
-        direct = Request(replica_port(conn), iris.PATH, "127.0.0.1", iris.BODY)
-        through = Request(conn.port("gateway"), iris.PATH, conn.host(iris.NAME, "default"), iris.BODY)
-        for request in (direct, through):
-            requests_per_s(request, seconds=1.0)
-        rates: dict[Request, list[float]] = {direct: [], through: []}
+        ways = {
+            THROUGH: Request(conn.port("gateway"), iris.PATH, conn.host(iris.NAME, "default"), iris.BODY),
+            DIRECT: Request(replica_port(conn), iris.PATH, "127.0.0.1", iris.BODY),
+        }
+        for request in ways.values():
+            send(request, seconds=1.0)
         for number in range(ROUNDS):
-            for request in (direct, through) if number % 2 else (through, direct):
-                rates[request].append(requests_per_s(request, seconds=SECONDS))
+            for way in list(ways) if number % 2 else reversed(list(ways)):
+                before = cpu_s(conn)
+                load = send(ways[way], seconds=SECONDS)
+                rates[way].append(load.per_s)
+                if way == THROUGH:
+                    for service, spent_s in cpu_s(conn).items():
+                        cost_us = (spent_s - before[service]) / load.answers * 1e6
+                        costs[f"{service}, CPU us a request"].append(cost_us)
     return Figure(
         name="gateway",
         about="requests/s through Envoy / at the replica itself",
-        value=ratio_of_rounds(rates[through], rates[direct]),
+        value=ratio_of_rounds(rates[THROUGH], rates[DIRECT]),
         unit="x",
         aim=AIM,
         at_most=False,
-        rounds={"through Envoy, requests/s": rates[through], "at the replica, requests/s": rates[direct]},
+        rounds={**rates, **costs},
         notes=f"logistic regression on iris, one row a request, {CONNECTIONS} connections, one replica, no payload"
-        " logger; the sender shares the processors with both",
+        " logger; where other programs want the processors too, Envoy's share of them is the replica's loss",
     )
+
+
+def cpu_s(conn: Connections) -> dict[str, float]:
+    """Processor seconds that the measured services' processes have spent since they began."""
+    spent = dict.fromkeys(MEASURED, 0.0)
+    for process in find_marked(conn.layout.yard_id):
+        if process.service in spent:
+            times = psutil.Process(process.pid).cpu_times()
+            spent[process.service] += times.user + times.system
+    return spent
 
 
 def replica_port(conn: Connections) -> int:

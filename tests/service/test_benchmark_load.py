@@ -3,7 +3,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from loadtests.benchmarks.http_load import Request, requests_per_s
+from loadtests.benchmarks.http_load import Request, is_whole_answer, send
 
 
 class Answer(BaseHTTPRequestHandler):
@@ -34,13 +34,26 @@ def server():
 
 def test_the_rate_is_that_of_the_requests_which_the_server_saw(server):
     request = Request(server.server_port, "/v1/models/iris:predict", "iris.default.localhost", b"{}")
-    rate = requests_per_s(request, seconds=0.5, connections=2)
+    load = send(request, seconds=0.5, connections=2)
     assert set(server.bodies) == {("iris.default.localhost", "/v1/models/iris:predict", b"{}")}
-    # each connection ends with its last answer, which may come a little after the time
-    assert rate == pytest.approx(len(server.bodies) / 0.5, rel=0.3)
+    assert load.answers == len(server.bodies)
+    assert load.seconds >= 0.5
+    assert load.per_s == load.answers / load.seconds
+
+
+@pytest.mark.parametrize(
+    ("held", "whole"),
+    [
+        (b"HTTP/1.1 200 OK\r\nContent-Le", False),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhell", False),
+        (b"HTTP/1.1 200 OK\r\nserver: x\r\ncontent-length: 5\r\n\r\nhello", True),
+    ],
+)
+def test_an_answer_in_pieces_is_one_answer(held, whole):
+    assert is_whole_answer(held) is whole
 
 
 def test_an_answer_that_is_no_200_ends_the_measurement(server):
     server.status = 503
     with pytest.raises(ConnectionError, match=r"answered HTTP/1\.1 503"):
-        requests_per_s(Request(server.server_port, "/", "x", b"{}"), seconds=0.5, connections=1)
+        send(Request(server.server_port, "/", "x", b"{}"), seconds=0.5, connections=1)
