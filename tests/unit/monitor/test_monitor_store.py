@@ -273,3 +273,4 @@ def test_an_inferenceservice_that_is_made_again_owes_nothing_to_the_windows_of_t
     serve("second", "c")
     assert reader.versions()[0].last_drift["breaches_in_a_row"] == 1
     assert reader.versions()[0].windows["drift", "done"] == 3
+    store.close()
