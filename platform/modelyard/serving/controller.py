@@ -34,12 +34,12 @@ from modelyard.serving.revisions import (
     plan_replicas,
     revision_from,
 )
+from modelyard.serving.rounds import Key, Round, every, key_of, newest_of
 from modelyard.serving.status import Observed, addresses_of, make_status, problem_of, rollout_of
 from modelyard.serving.store import AlreadyExists, NotFound, Store
 from modelyard.serving.traffic import Decision, decide_traffic
 
 Object = dict[str, Any]
-Key = tuple[str, str]
 
 BUSY_S = 0.05
 """Seconds between two rounds while something is under way."""
@@ -63,28 +63,6 @@ class ControllerConfig:
     logs: Path
     targets: Path
     require_registered: bool = False
-
-
-@dataclass
-class Round:
-    """What one round has read, by (namespace, InferenceService name)."""
-
-    now: float
-    services: dict[Key, Object]
-    revisions: dict[Key, list[Revision]]
-    replicas: dict[Key, list[ReplicaRecord]]
-    """By (namespace, revision name)."""
-    ready: frozenset[str] = frozenset()
-    decisions: dict[Key, Decision] | None = None
-    busy: bool = False
-
-    def of(self, revision: Revision) -> list[ReplicaRecord]:
-        """Replicas of a revision."""
-        return self.replicas.get((revision.namespace, revision.name), [])
-
-    def ready_of(self, revision: Revision) -> list[ReplicaRecord]:
-        """Replicas of a revision that answer."""
-        return [replica for replica in self.of(revision) if replica.name in self.ready]
 
 
 class Controller:
@@ -128,7 +106,7 @@ class Controller:
         wanted = self._wanted(held, decisions)
         plans = [
             (rev, plan_replicas(rev, held.of(rev), wanted=wanted[rev.name], ready=held.ready, now=now))
-            for rev in _every(held.revisions)
+            for rev in every(held.revisions)
         ]
         leaving = {name for _, plan in plans for name in plan.stops}
         table = self._table(held, decisions, wanted, leaving)
@@ -173,7 +151,7 @@ class Controller:
         return waits
 
     def _observe(self, now: float) -> Round:
-        services = {_key(isvc): isvc for isvc in self._store.list("inferenceservices")[0]}
+        services = {key_of(isvc): isvc for isvc in self._store.list("inferenceservices")[0]}
         revisions: dict[Key, list[Revision]] = defaultdict(list)
         for obj in self._store.list("revisions")[0]:
             revision = revision_from(obj)
@@ -188,7 +166,7 @@ class Controller:
 
     def _note_ends(self, held: Round) -> None:
         """Count ends that nobody asked for, once each, then forget the records."""
-        known = {(revision.namespace, revision.name): revision for revision in _every(held.revisions)}
+        known = {(revision.namespace, revision.name): revision for revision in every(held.revisions)}
         for key, records in held.replicas.items():
             for record in [record for record in records if record.state == "exited" and self._is_settled(record)]:
                 revision = known.get(key)
@@ -223,12 +201,12 @@ class Controller:
     async def _probe(self, held: Round) -> set[str]:
         """Names of the replicas that have answered that their model is ready."""
         asked = []
-        for record in _every(held.replicas):
+        for record in every(held.replicas):
             if record.state == "serving" and (record.name, record.pid) not in self._known_ready:
                 asked.append(record)
         answers = await asyncio.gather(*(self._is_ready(record) for record in asked))
         self._known_ready |= {(r.name, r.pid) for r, ready in zip(asked, answers, strict=True) if ready}
-        living = [r for r in _every(held.replicas) if r.state == "serving"]
+        living = [r for r in every(held.replicas) if r.state == "serving"]
         return {r.name for r in living if (r.name, r.pid) in self._known_ready}
 
     async def _is_ready(self, record: ReplicaRecord) -> bool:
@@ -269,8 +247,8 @@ class Controller:
             decisions[key] = decide_traffic(
                 rollout_of(isvc.get("status") or {}),
                 canary_percent=isvc["spec"]["predictor"].get("canaryTrafficPercent"),
-                latest_created=_newest(revisions),
-                latest_ready=_newest(revision for revision in revisions if revision.ready),
+                latest_created=newest_of(revisions),
+                latest_ready=newest_of(revision for revision in revisions if revision.ready),
                 serving=serving,
                 tag_latest=annotations.get(TAG_ROUTING) == "true",
             )
@@ -305,7 +283,7 @@ class Controller:
             timeout_s = held.services[namespace, name]["spec"]["predictor"].get("timeout") or DEFAULT_TIMEOUT_S
             routes.append(Route(namespace, name, shares, int(timeout_s)))
         backends = []
-        for revision in sorted(_every(held.revisions), key=lambda r: (r.namespace, r.name)):
+        for revision in sorted(every(held.revisions), key=lambda r: (r.namespace, r.name)):
             if wanted[revision.name] or held.of(revision):
                 ports = tuple(sorted(r.port for r in held.ready_of(revision) if r.name not in leaving))
                 backends.append(Backend(revision.namespace, revision.name, ports))
@@ -323,7 +301,7 @@ class Controller:
             since = newest.status.get("refusedAt", held.now)
             observed = Observed(
                 latest_created=newest.name,
-                latest_ready=_newest(revision for revision in revisions if revision.ready),
+                latest_ready=newest_of(revision for revision in revisions if revision.ready),
                 latest_is_ready=newest.ready and bool(held.ready_of(newest)),
                 problem=problem_of(newest, refusal, now=since),
                 decision=decision,
@@ -383,8 +361,14 @@ class Controller:
             if key not in held.services:
                 spare = [r.name for r in revisions if not held.of(r) and not wanted[r.name]]
             else:
-                rollout = rollout_of(self._store.get("inferenceservices", *key).get("status") or {})
-                needed = {rollout.rolled_out, rollout.previous, *(t.revision for t in rollout.traffic)}
+                decision = (held.decisions or {})[key]
+                rollout = decision.rollout
+                needed = {
+                    *(t.revision for t in decision.wanted),
+                    rollout.rolled_out,
+                    rollout.previous,
+                    *(t.revision for t in rollout.traffic),
+                }
                 needed |= {r.name for r in revisions if held.of(r) or wanted[r.name]}
                 spare = plan_forgetting(revisions, needed)
             for name in spare:
@@ -392,20 +376,7 @@ class Controller:
 
     def _write_targets(self, held: Round) -> None:
         """Prometheus' file_sd: every replica that answers."""
-        found = metrics.targets([r for r in _every(held.replicas) if r.name in held.ready])
+        found = metrics.targets([r for r in every(held.replicas) if r.name in held.ready])
         if found != self._targets:
             metrics.write_targets(self._config.targets, found)
             self._targets = found
-
-
-def _key(obj: Object) -> Key:
-    return obj["metadata"]["namespace"], obj["metadata"]["name"]
-
-
-def _every(groups: dict[Key, list[Any]]) -> list[Any]:
-    return [item for group in groups.values() for item in group]
-
-
-def _newest(revisions: Iterable[Revision]) -> str:
-    newest = max(revisions, key=lambda revision: revision.number, default=None)
-    return newest.name if newest else ""

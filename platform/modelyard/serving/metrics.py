@@ -15,7 +15,7 @@ from modelyard.serving.gateway import replace_file
 from modelyard.serving.replica_records import ReplicaRecord
 
 if TYPE_CHECKING:
-    from modelyard.serving.controller import Round
+    from modelyard.serving.rounds import Round
 
 LABELS = ["namespace", "inferenceservice", "revision"]
 

@@ -35,8 +35,8 @@ def fetch_model(uri: str, digest: str | None, cache: Path) -> Path:
     Args:
         uri: `s3://bucket/prefix` or `file:///folder`; a single object makes a folder of one file. S3 credentials and
             endpoint come from the environment.
-        digest: what `modelyard.digest.model_digest` must give; None checks nothing. With it a model that is in the
-            cache needs no store, and one that was changed there is fetched anew.
+        digest: what `modelyard.digest.model_digest` must give, None where nothing is promised. With it a model that is
+            in the cache needs no store. A model that was changed in the cache is fetched anew.
         cache: folder of the cache; left behind there: the model, under a hash of its address and of its digest or
             what the store lists.
 
@@ -44,20 +44,16 @@ def fetch_model(uri: str, digest: str | None, cache: Path) -> Path:
         ModelUnusable: the store cannot be read, holds nothing at the address, or holds something else than promised.
     """
     cache.mkdir(parents=True, exist_ok=True)
-    if digest is None:
-        source = _listing(uri)
-        folder = cache / source.key
-        with _locked(cache / f".{folder.name}.lock"):
-            if not folder.is_dir():
-                _download(source, None, folder)
-        return folder
-    digest = digest.removeprefix("sha256:")
+    digest = digest.removeprefix("sha256:") if digest else None
+    source = None if digest else _listing(uri)
     # The address is part of the key: the same digest promised for another model must be found out, not served.
-    folder = cache / hashlib.sha256(repr((uri, digest)).encode()).hexdigest()
-    with _locked(cache / f".{folder.name}.lock"):
-        if not folder.is_dir() or model_digest(folder) != digest:
+    key = source.key if source else hashlib.sha256(repr((uri, digest)).encode()).hexdigest()
+    folder, fetched = cache / key, cache / f".{key}.digest"
+    with _locked(cache / f".{key}.lock"):
+        if not folder.is_dir() or not fetched.exists() or model_digest(folder) != fetched.read_text("utf-8"):
             shutil.rmtree(folder, ignore_errors=True)
-            _download(_listing(uri), digest, folder)
+            found = _download(source or _listing(uri), digest, folder)
+            fetched.write_text(found, "utf-8")
     return folder
 
 
@@ -97,7 +93,8 @@ def _listing(uri: str) -> _Source:
     return _Source(uri, store, root, files)
 
 
-def _download(source: _Source, digest: str | None, folder: Path) -> None:
+def _download(source: _Source, digest: str | None, folder: Path) -> str:
+    """Fetch into `folder`, whole or not at all; the digest of what came."""
     part = Path(tempfile.mkdtemp(prefix=".part-", dir=folder.parent))
     try:
         for relative in source.files:
@@ -111,6 +108,7 @@ def _download(source: _Source, digest: str | None, folder: Path) -> None:
             told = f"{source.uri} has digest {found}, promised was {digest}: it is not loaded"
             raise ModelUnusable("ModelDigestMismatch", told)
         part.replace(folder)
+        return found
     except ModelUnusable:
         raise
     except Exception as error:

@@ -49,6 +49,8 @@ SINGLE_THREADED = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
 }
 """Each of these keeps a library from starting a thread that a fork would lose."""
+KEPT_LOGS = 3
+"""Logs kept of replicas of one revision that ended by themselves."""
 HIGHEST_FD = 4096
 """Above the highest file descriptor that this process ever opens."""
 
@@ -176,7 +178,16 @@ class WarmParent:
         last = ended_record(last_words, exit_code=reaped(record.pid), now=time.time())
         write_replica_record(self._folders.records, replace(last, stopping=asked))
         print(f"replica {name} pid {record.pid} ended, exit code {last.exit_code}, {last.reason}", flush=True)
+        self._sweep_logs(last.spec, asked=asked)
         self._tell({"event": "ended", "name": name, "exit_code": last.exit_code})
+
+    def _sweep_logs(self, spec: ReplicaSpec, *, asked: bool) -> None:
+        """Remove the log of a replica that ended in order, and all but the last few of those that did not."""
+        logs = sorted(self._folders.logs.glob(f"{spec.revision}-*.log"), key=lambda path: path.stat().st_mtime)
+        ended = [path for path in logs if path.stem not in self._running]
+        surplus = [path for path in ended if path.stem == spec.name] if asked else ended[:-KEPT_LOGS]
+        for path in surplus:
+            path.unlink(missing_ok=True)
 
     def _signal(self, record: ReplicaRecord, number: int) -> None:
         if is_alive(record):

@@ -60,11 +60,12 @@ def test_a_model_with_a_digest_needs_no_store_once_it_is_in_the_cache(source, tm
     assert fetch_model(f"file://{source}", f"sha256:{digest}", cache) == folder
 
 
-def test_a_model_that_was_changed_in_the_cache_is_fetched_anew(source, tmp_path):
+@pytest.mark.parametrize("promised", [True, False])
+def test_a_model_that_was_changed_in_the_cache_is_fetched_anew(source, tmp_path, promised):
     cache, digest = tmp_path / "cache", model_digest(source)
-    folder = fetch_model(f"file://{source}", digest, cache)
+    folder = fetch_model(f"file://{source}", digest if promised else None, cache)
     (folder / "MLmodel").write_text("changed")
-    assert model_digest(fetch_model(f"file://{source}", digest, cache)) == digest
+    assert model_digest(fetch_model(f"file://{source}", digest if promised else None, cache)) == digest
     assert [path for path in cache.iterdir() if path.name.startswith(".part")] == []
 
 
