@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import ssl
 import sys
 
@@ -30,9 +31,14 @@ def list_inferenceservices(conn: Connections) -> list[dict]:
     """
     return get_json(
         conn.address("kubernetes") + PATH,
-        verify=ssl.create_default_context(cafile=str(conn.layout.tls / "ca.pem")),
+        verify=_trust((conn.layout.tls / "ca.pem").read_text("ascii")),
         headers={"Authorization": f"Bearer {conn.credentials.kubernetes_token}"},
     )["items"]
+
+
+@functools.lru_cache(maxsize=8)
+def _trust(authority: str) -> ssl.SSLContext:
+    return ssl.create_default_context(cadata=authority)
 
 
 SERVICE = Service(
