@@ -176,12 +176,15 @@ def test_children_that_the_service_finds_again_outlive_it_and_up_leaves_them(sma
     assert child not in [process.pid for process in plan.end]
 
 
-def test_a_process_that_ignores_sigterm_is_killed_by_down(small):
+@pytest.mark.parametrize("with_supervisor", [True, False])
+def test_a_process_that_ignores_sigterm_is_killed_by_down(small, with_supervisor):
     def trapped(conn):
         (conn.layout.folder / "trapped").stat()
 
     script = "trap '' TERM; touch trapped; while :; do sleep 0.2; done"
     small.up(replace(failing("stubborn", script), probe=trapped))
+    if not with_supervisor:
+        os.kill(small.pid("supervisor"), signal.SIGKILL)
     begun = time.monotonic()
     take_down(small.settings)
     assert small.marked() == []
