@@ -13,6 +13,8 @@ from modelyard.yard.lock import changing
 from modelyard.yard.record import read_record
 from modelyard.yard.up import yard_folder
 
+SWEEPS = 10
+
 
 def take_down(settings: Settings, *, say: Callable[[str], None] = lambda line: None) -> bool:
     """Take the yard of these settings down; harmless where it is down. Returns whether there was anything to end.
@@ -33,9 +35,18 @@ def end_everything(settings: Settings) -> bool:
     found = marks.find_marked(conn.layout.yard_id)
     if found:
         _stop_by_supervisor(conn, found, settings)
-        marks.end(marks.find_marked(conn.layout.yard_id), deadline_s=settings.stop_deadline_s)
+        _sweep(conn.layout.yard_id, settings)
     remove_sockets(conn.layout)
     return bool(found)
+
+
+def _sweep(yard_id: str, settings: Settings) -> None:
+    """End what is left, again where a process that was being ended has made another meanwhile."""
+    for _ in range(SWEEPS):
+        left = marks.find_marked(yard_id)
+        if not left:
+            return
+        marks.end(left, deadline_s=settings.stop_deadline_s)
 
 
 def _stop_by_supervisor(conn: supervision.Connections, found: list[marks.Marked], settings: Settings) -> None:
