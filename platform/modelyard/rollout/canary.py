@@ -55,19 +55,7 @@ def start_canary(
     """
     name = manifest["metadata"]["name"]
     percent = int(manifest["spec"]["predictor"]["canaryTrafficPercent"])
-    before = services.get(name)
-    if before is None:
-        raise DeployFailed(
-            f"InferenceService {name} does not exist: a canary needs a version beside which it runs",
-            next_command="./invoke promote",
-        )
-    stable = next((part for part in traffic(before) if part.get("percent") == 100), None)
-    if stable is None:
-        raise DeployFailed(
-            f"InferenceService {name} already splits its traffic: {describe_traffic(before)}",
-            allowed="one canary at a time",
-            next_command="./invoke canary --roll-back",
-        )
+    stable_revision = _revision_with_everything(services, name)
     applied = services.apply(manifest)
     try:
         held = services.wait_ready(name, generation=applied["metadata"]["generation"], deadline_s=deadline_s)
@@ -77,7 +65,7 @@ def start_canary(
             f"the canary of {name} did not get ready and was rolled back", detail=error.detail
         ) from error
     latest = next((part for part in traffic(held) if part.get("latestRevision")), None)
-    if latest is None or latest["percent"] != percent or latest["revisionName"] == stable["revisionName"]:
+    if latest is None or latest["percent"] != percent or latest["revisionName"] == stable_revision:
         raise DeployFailed(
             f"InferenceService {name} has no canary at {percent} %: {describe_traffic(held)}",
             detail=describe_conditions(held),
@@ -87,9 +75,27 @@ def start_canary(
         percent=percent,
         revision=latest["revisionName"],
         version=manifest["metadata"]["annotations"][VERSION],
-        stable_revision=stable["revisionName"],
+        stable_revision=stable_revision,
         stable_version=stable_version,
     )
+
+
+def _revision_with_everything(services: InferenceServices, name: str) -> str:
+    """The revision beside which a canary can run."""
+    held = services.get(name)
+    if held is None:
+        raise DeployFailed(
+            f"InferenceService {name} does not exist: a canary needs a version beside which it runs",
+            next_command="./invoke promote --why 'The first version'",
+        )
+    found = next((revision for revision, percent in shares_of(held).items() if percent == 100), None)
+    if found is None:
+        raise DeployFailed(
+            f"InferenceService {name} already splits its traffic: {describe_traffic(held)}",
+            allowed="one canary at a time",
+            next_command="./invoke canary --roll-back",
+        )
+    return found
 
 
 def judge_logged(rows: Iterable[Held], score_stable: Scorer, rules: JudgeRules | None = None) -> Verdict:
