@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,6 +9,7 @@ from pathlib import Path
 
 from modelyard.waiting import wait_until
 from modelyard.workspace.programs import Say, silent
+from modelyard.yard.lock import take
 
 DEADLINE_S = 300.0
 
@@ -23,10 +23,10 @@ def hold_lock(path: Path, say: Say = silent) -> Iterator[int]:
     """
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
-        if not _take(descriptor):
+        if not take(descriptor):
             say("waiting for another command in this workspace")
             wait_until(
-                lambda: _take(descriptor) or None,
+                lambda: take(descriptor) or None,
                 what=f"the lock {path}",
                 deadline_s=DEADLINE_S,
                 next_command=f"fuser '{path}'",
@@ -52,11 +52,3 @@ def is_git_running(repository: Path) -> bool:
         if held["name"] == "git" and held["cwd"] and Path(held["cwd"]).is_relative_to(repository):
             return True
     return False
-
-
-def _take(descriptor: int) -> bool:
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True

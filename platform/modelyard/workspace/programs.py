@@ -77,21 +77,7 @@ def run_program(
         CommandFailed: it ended with an error; the message is a line that can be pasted, the detail its last lines.
     """
     lines: list[str] = []
-    try:
-        process = subprocess.Popen(
-            list(argv),
-            cwd=cwd,
-            env=dict(environment),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            pass_fds=tuple(keep_open),
-            text=True,
-            encoding="utf-8",
-            errors="replace",
-        )
-    except FileNotFoundError as error:
-        raise CommandFailed(f"{argv[0]} could not be started: {error}", next_command="./invoke up") from error
+    process = _start(argv, cwd, environment, keep_open)
     with process:
         assert process.stdout is not None  # noqa: S101 - asked for above
         for line in process.stdout:
@@ -105,3 +91,23 @@ def run_program(
             next_command=next_command,
         )
     return "\n".join(lines)
+
+
+def _start(
+    argv: Sequence[str], cwd: Path, environment: Mapping[str, str], keep_open: Sequence[int]
+) -> subprocess.Popen[str]:
+    try:
+        return subprocess.Popen(
+            list(argv),
+            cwd=cwd,
+            env=dict(environment),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            pass_fds=tuple(keep_open),
+            text=True,
+            encoding="utf-8",
+            errors="replace",
+        )
+    except FileNotFoundError as error:
+        raise CommandFailed(f"{argv[0]} could not be started: {error}", next_command="./invoke up") from error

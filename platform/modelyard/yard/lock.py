@@ -21,10 +21,10 @@ def changing(folder: Path, *, deadline_s: float, say: Callable[[str], None]) -> 
     folder.parent.mkdir(parents=True, exist_ok=True)
     path = folder.with_name(f".{folder.name}.lock")
     with path.open("a+") as held:
-        if not _take(held.fileno()):
+        if not take(held.fileno()):
             say(f"waiting: another command is changing this yard (pid {_holder(path)})")
             wait_until(
-                lambda: _take(held.fileno()),
+                lambda: take(held.fileno()),
                 what=f"the command with pid {_holder(path)}, which is changing the yard {folder.name}",
                 deadline_s=deadline_s,
             )
@@ -34,7 +34,8 @@ def changing(folder: Path, *, deadline_s: float, say: Callable[[str], None]) -> 
         yield
 
 
-def _take(descriptor: int) -> bool:
+def take(descriptor: int) -> bool:
+    """Whether the lock of an open file (flock(2)) is ours now; does not wait."""
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
