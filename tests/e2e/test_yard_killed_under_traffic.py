@@ -27,6 +27,13 @@ PATHS_OF_A_REQUEST = {"envoy", "a replica"}
 """Only these stand between a client and its answer; nothing else may cost a request."""
 
 
+@pytest.fixture(scope="module", autouse=True)
+def served(told, story_yard, invoke):
+    """The first version in service, whatever the tests before have left."""
+    again = invoke(story_yard, "demo", "--fast", "--only", "deployment")
+    assert again.code == 0, again.output
+
+
 @pytest.fixture
 def rows(story_yard):
     cache = story_yard.conn.layout.workspace / ".cache" / "traffic"
@@ -111,7 +118,7 @@ def kept(yard):
 
 
 @pytest.mark.parametrize("name", [*SERVICES, "a replica"])
-def test_nothing_that_was_acknowledged_is_lost(told, story_yard, rows, name, capsys):
+def test_nothing_that_was_acknowledged_is_lost(story_yard, rows, name, capsys):
     before, rows_before = kept(story_yard), drained(story_yard)
     victim = victim_of(story_yard, name)
     with steady_traffic(story_yard, rows) as counted:
