@@ -25,16 +25,15 @@ from modelyard.serving.replica_records import ReplicaRecord, forget_replica, rea
 from modelyard.serving.replicas_client import ReplicasAway, ReplicasClient, ReplicasRefused
 from modelyard.serving.revisions import (
     Failure,
-    Refusal,
     Revision,
     decide_revision,
-    decide_spec,
     decide_wanted,
     plan_forgetting,
     plan_replicas,
     revision_from,
 )
 from modelyard.serving.rounds import Key, Round, every, key_of, newest_of
+from modelyard.serving.specs import Refusal, decide_spec
 from modelyard.serving.status import Observed, addresses_of, make_status, problem_of, rollout_of
 from modelyard.serving.store import AlreadyExists, NotFound, Store
 from modelyard.serving.traffic import Decision, decide_traffic

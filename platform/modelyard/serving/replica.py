@@ -8,6 +8,7 @@ import signal
 import socket
 import sys
 import traceback
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -102,7 +103,9 @@ def run_model_server(model: Model, spec: ReplicaSpec, listening: socket.socket, 
     rest.run(sockets=[listening])
 
 
-def become_replica(spec: ReplicaSpec, listening: socket.socket, *, records: Path, cache: Path, log: Path) -> None:
+def become_replica(
+    spec: ReplicaSpec, listening: socket.socket, *, records: Path, cache: Path, log: Path, storage: Mapping[str, str]
+) -> None:
     """Turn a freshly forked child into the replica; does not return."""
     code = 1
     try:
@@ -113,6 +116,10 @@ def become_replica(spec: ReplicaSpec, listening: socket.socket, *, records: Path
         os.dup2(out, 1)
         os.dup2(out, 2)
         os.close(out)
+        os.environ.update(spec.env)
+        os.environ.update(storage)
+        if spec.gpus:
+            os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(spec.gpus)
         code = serve_replica(spec, listening, records=records, cache=cache)
     except SystemExit as error:
         code = error.code if isinstance(error.code, int) else 1

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -19,7 +19,17 @@ State = Literal["starting", "serving", "failed", "exited"]
 
 @dataclass(frozen=True)
 class ReplicaSpec:
-    """What a replica is to be. `logger` is KServe's LoggerSpec with the values of its annotations filled in."""
+    """What a replica is to be. It is written down, so no secret stands in it.
+
+    Attributes:
+        logger: KServe's LoggerSpec with the values of its annotations filled in.
+        container_concurrency: requests at a time; 0 = no limit.
+        env: variables of the predictor's `env`.
+        args: arguments of the predictor's model server.
+        protocol: "v1" or "v2".
+        timeout_s: seconds that a request may take; 0 = the yard's own limit.
+        gpus: devices that it may see (CUDA_VISIBLE_DEVICES).
+    """
 
     name: str
     namespace: str
@@ -30,6 +40,11 @@ class ReplicaSpec:
     digest: str | None = None
     logger: dict[str, Any] | None = None
     container_concurrency: int = 0
+    env: dict[str, str] = field(default_factory=dict)
+    args: list[str] = field(default_factory=list)
+    protocol: str = "v1"
+    timeout_s: int = 0
+    gpus: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -67,7 +67,7 @@ class Folders:
 class Launcher(Protocol):
     """How a replica's process is made: by fork here, by spawn where fork is not safe."""
 
-    def launch(self, spec: ReplicaSpec, listening: socket.socket) -> int:
+    def launch(self, spec: ReplicaSpec, listening: socket.socket, storage: Mapping[str, str]) -> int:
         """Start the replica on a bound socket and return its pid."""
         ...
 
@@ -78,7 +78,7 @@ class ForkLauncher:
     def __init__(self, folders: Folders) -> None:
         self._folders = folders
 
-    def launch(self, spec: ReplicaSpec, listening: socket.socket) -> int:
+    def launch(self, spec: ReplicaSpec, listening: socket.socket, storage: Mapping[str, str]) -> int:
         """Fork; the child keeps nothing of this process open but its own socket."""
         sys.stdout.flush()
         sys.stderr.flush()
@@ -92,6 +92,7 @@ class ForkLauncher:
                 records=self._folders.records,
                 cache=self._folders.cache,
                 log=self._folders.logs / f"{spec.name}.log",
+                storage=storage,
             )
         return pid
 
@@ -129,14 +130,14 @@ class WarmParent:
             elif self._kill_at.get(name, float("inf")) < time.monotonic():
                 self._signal(record, signal.SIGKILL)
 
-    def start(self, spec: ReplicaSpec) -> ReplicaRecord:
+    def start(self, spec: ReplicaSpec, storage: Mapping[str, str] | None = None) -> ReplicaRecord:
         """Fork a replica and wait until it has written its record."""
         if spec.name in self._running:
             return self._running[spec.name]
         with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as listening:
             listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             listening.bind(("127.0.0.1", 0))
-            pid = self._launcher.launch(spec, listening)
+            pid = self._launcher.launch(spec, listening, storage or {})
         record = self._first_word(spec, pid)
         self._watch(record)
         return record
@@ -218,12 +219,13 @@ class WarmParent:
             asked = json.loads(line)
             return {"id": asked.get("id"), **self._do(asked)}
         except Exception as error:
-            print(f"refused {line[:200]!r}: {error!r}", file=sys.stderr, flush=True)
+            # Not the line itself: it may hold credentials.
+            print(f"refused to {asked.get('do')!r}: {error!r}", file=sys.stderr, flush=True)
             return {"id": asked.get("id"), "error": f"{type(error).__name__}: {error}"}
 
     def _do(self, asked: dict[str, Any]) -> dict[str, Any]:
         if asked["do"] == "start":
-            record = self.start(ReplicaSpec(**asked["spec"]))
+            record = self.start(ReplicaSpec(**asked["spec"]), asked.get("storage"))
             print(f"replica {record.name} pid {record.pid} port {record.port} started", flush=True)
             return {"replica": asdict(record)}
         if asked["do"] == "stop":

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -57,14 +57,18 @@ class ReplicasClient:
         self._answers: dict[int, asyncio.Future[dict[str, Any]]] = {}
         self._last_id = 0
 
-    async def start(self, spec: ReplicaSpec) -> None:
+    async def start(self, spec: ReplicaSpec, storage: Mapping[str, str] | None = None) -> None:
         """Start a replica; returns when its process exists.
+
+        Args:
+            spec: what it is to be.
+            storage: variables for the download alone, such as AWS_SECRET_ACCESS_KEY; they are written down nowhere.
 
         Raises:
             ReplicasAway: the warm parent does not answer.
             ReplicasRefused: it could not.
         """
-        await self._ask({"do": "start", "spec": asdict(spec)})
+        await self._ask({"do": "start", "spec": asdict(spec), "storage": dict(storage or {})})
 
     async def stop(self, name: str) -> None:
         """Ask a replica to end; raises as `start` does."""

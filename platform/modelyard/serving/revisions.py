@@ -6,13 +6,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from modelyard.serving.models import SCHEMES
-from modelyard.serving.predictors import FORMATS
-from modelyard.serving.replica_records import ReplicaRecord, ReplicaSpec
+from modelyard.serving.replica_records import ReplicaRecord
 
 Object = dict[str, Any]
 
-DIGEST_ANNOTATION = "modelyard.dev/model-digest"
 NOT_IN_TEMPLATE = frozenset({"kubectl.kubernetes.io/last-applied-configuration"})
 """Annotations that kubectl keeps for itself; everything else makes a new revision, as in KServe."""
 KEPT_REVISIONS = 10
@@ -71,14 +68,6 @@ class Revision:
         return 1 if asked is None else max(1, int(asked))
 
 
-@dataclass(frozen=True)
-class Refusal:
-    """Why a revision cannot be served at all."""
-
-    reason: str
-    message: str
-
-
 def template_of(isvc: Object) -> Object:
     """The part of an InferenceService whose change makes a new revision."""
     meta = isvc["metadata"]
@@ -131,66 +120,6 @@ def revision_from(obj: Object) -> Revision:
         last_failure=Failure(**failure) if failure else None,
         status=status,
     )
-
-
-def decide_spec(revision: Revision, *, require_registered: bool) -> ReplicaSpec | Refusal:
-    """What a replica of this revision must be; its name is still empty."""
-    model = model_of(revision.predictor)
-    if model is None:
-        return Refusal("InvalidPredictorSpec", "spec.predictor.model is missing: this yard serves model formats only")
-    model_format = (model.get("modelFormat") or {}).get("name", "")
-    uri = model.get("storageUri") or ""
-    digest = revision.annotations.get(DIGEST_ANNOTATION)
-    if model_format not in FORMATS:
-        return Refusal(
-            "NoSupportingRuntime",
-            f"no runtime serves model format {model_format!r}: spec.predictor.model.modelFormat.name must be one of "
-            + ", ".join(FORMATS),
-        )
-    if not uri.startswith(SCHEMES):
-        return Refusal(
-            "InvalidPredictorSpec",
-            f"spec.predictor.model.storageUri is {uri!r}: must begin with {' or '.join(SCHEMES)}",
-        )
-    if require_registered and not digest:
-        return Refusal(
-            "ModelNotRegistered",
-            f"this yard serves registered models only: annotation {DIGEST_ANNOTATION} is missing "
-            "(setting require_registered_models)",
-        )
-    return ReplicaSpec(
-        name="",
-        namespace=revision.namespace,
-        inferenceservice=revision.inferenceservice,
-        revision=revision.name,
-        model_format=model_format,
-        storage_uri=uri,
-        digest=digest,
-        logger=logger_of(revision),
-        container_concurrency=int(revision.predictor.get("containerConcurrency") or 0),
-    )
-
-
-def model_of(predictor: Object) -> Object | None:
-    """The predictor's ModelSpec; a legacy field such as `sklearn:` counts as one."""
-    if predictor.get("model"):
-        return predictor["model"]
-    for name in FORMATS:
-        if predictor.get(name):
-            return {**predictor[name], "modelFormat": {"name": name}}
-    return None
-
-
-def logger_of(revision: Revision) -> Object | None:
-    """The LoggerSpec, with `annotations` = the named annotations of this revision where it names any."""
-    logger = revision.predictor.get("logger")
-    if not logger or not logger.get("url"):
-        return None
-    named = logger.get("metadataAnnotations")
-    held = {**logger, "mode": logger.get("mode") or "all"}
-    if named is not None:
-        held["annotations"] = {key: revision.annotations[key] for key in named if key in revision.annotations}
-    return held
 
 
 def back_off_s(failures: int) -> float:

@@ -6,11 +6,9 @@ from modelyard.serving.replica_records import ReplicaRecord, ReplicaSpec
 from modelyard.serving.revisions import (
     Failure,
     Plan,
-    Refusal,
     Revision,
     back_off_s,
     decide_revision,
-    decide_spec,
     decide_wanted,
     plan_forgetting,
     plan_replicas,
@@ -87,39 +85,6 @@ def test_the_canary_percentage_and_kubectls_note_make_none(changed):
 
 def test_the_newest_revision_counts_not_an_older_equal_one():
     assert decide_revision(isvc(), [revision(1), revision(2, minReplicas=3)])["metadata"]["name"].endswith("00003")
-
-
-@pytest.mark.parametrize(
-    ("predictor", "reason", "told"),
-    [
-        ({"model": {"modelFormat": {"name": "onnx"}, "storageUri": "s3://a/b"}}, "NoSupportingRuntime", "mlflow"),
-        ({"model": {"modelFormat": {"name": "mlflow"}, "storageUri": "ftp://a"}}, "InvalidPredictorSpec", "s3://"),
-        ({"model": {"modelFormat": {"name": "mlflow"}}}, "InvalidPredictorSpec", "storageUri"),
-        ({"model": None, "containers": [{"image": "x"}]}, "InvalidPredictorSpec", "model"),
-    ],
-)
-def test_what_cannot_be_served_is_refused_with_what_is_allowed(predictor, reason, told):
-    refused = decide_spec(revision(**predictor), require_registered=False)
-    assert isinstance(refused, Refusal)
-    assert refused.reason == reason
-    assert told in refused.message
-
-
-def test_registered_models_only_means_that_a_digest_is_needed():
-    assert decide_spec(revision(), require_registered=True).reason == "ModelNotRegistered"
-    registered = revision(annotations={"modelyard.dev/model-digest": "ab"})
-    assert decide_spec(registered, require_registered=True).digest == "ab"
-
-
-def test_the_legacy_field_names_the_format():
-    spec = decide_spec(revision(model=None, sklearn={"storageUri": "s3://a/b"}), require_registered=False)
-    assert (spec.model_format, spec.storage_uri) == ("sklearn", "s3://a/b")
-
-
-def test_the_logger_carries_the_named_annotations_of_its_revision():
-    logger = {"mode": "all", "url": "http://x", "metadataAnnotations": ["v", "absent"]}
-    spec = decide_spec(revision(annotations={"v": "3", "w": "4"}, logger=logger), require_registered=False)
-    assert spec.logger["annotations"] == {"v": "3"}
 
 
 def test_missing_replicas_are_started_and_surplus_ones_leave_unready_first():
