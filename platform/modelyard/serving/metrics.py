@@ -64,7 +64,7 @@ def observe(held: Round) -> None:
             replicas[(*where, "ready")] = ready
             replicas[(*where, "starting")] = len(held.of(revision)) - ready
             failures[where] = revision.failures
-    for (namespace, name), decision in (held.decisions or {}).items():
+    for (namespace, name), decision in held.decisions.items():
         for target in decision.rollout.traffic:
             where = (namespace, name, target.revision)
             traffic[where] = traffic.get(where, 0.0) + target.percent / 100
@@ -93,6 +93,16 @@ def targets(replicas: Iterable[ReplicaRecord]) -> str:
     return json.dumps(groups, indent=1)
 
 
-def write_targets(path: Path, content: str) -> None:
-    """Replace the file_sd file whole."""
-    replace_file(path, content.encode())
+class Targets:
+    """Prometheus' file_sd file, replaced whole when what it tells has changed."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._written = ""
+
+    def write(self, replicas: Iterable[ReplicaRecord]) -> None:
+        """Tell these replicas."""
+        found = targets(replicas)
+        if found != self._written:
+            replace_file(self._path, found.encode())
+            self._written = found

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from modelyard.serving.replica_records import ReplicaRecord
@@ -12,6 +12,9 @@ from modelyard.serving.traffic import Decision
 
 Object = dict[str, Any]
 Key = tuple[str, str]
+
+DELETED = "!deleted"
+"""Ends the name under which revisions stand whose InferenceService is gone."""
 
 
 @dataclass
@@ -24,7 +27,7 @@ class Round:
     replicas: dict[Key, list[ReplicaRecord]]
     """By (namespace, revision name)."""
     ready: frozenset[str] = frozenset()
-    decisions: dict[Key, Decision] | None = None
+    decisions: dict[Key, Decision] = field(default_factory=dict)
     busy: bool = False
 
     def of(self, revision: Revision) -> list[ReplicaRecord]:
@@ -34,6 +37,10 @@ class Round:
     def ready_of(self, revision: Revision) -> list[ReplicaRecord]:
         """Replicas of a revision that answer."""
         return [replica for replica in self.of(revision) if replica.name in self.ready]
+
+    def living_of(self, revision: Revision) -> list[ReplicaRecord]:
+        """Replicas of a revision that have not ended."""
+        return [replica for replica in self.of(revision) if replica.state != "exited"]
 
 
 def key_of(obj: Object) -> Key:

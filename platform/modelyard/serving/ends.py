@@ -1,0 +1,54 @@
+"""Ends of replicas: each is taken note of once, counted against its revision if nobody asked for it, and forgotten."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict
+from pathlib import Path
+
+from modelyard.serving.ledger import Ledger
+from modelyard.serving.replica_records import ReplicaRecord, forget_replica
+from modelyard.serving.revisions import Failure, Revision
+from modelyard.serving.rounds import Round, every
+
+EXPLAINED_WITHIN_S = 2.0
+"""Seconds that the warm parent has to tell how a replica ended, before the control plane makes do without."""
+
+
+class Ends:
+    """Takes note of ends, round by round."""
+
+    def __init__(self, ledger: Ledger, records: Path) -> None:
+        self._ledger = ledger
+        self._records = records
+        self._unexplained: dict[str, float] = {}
+
+    def note(self, held: Round) -> list[ReplicaRecord]:
+        """Count ends that nobody asked for, once each, then forget the records; the replicas that are gone now."""
+        known = {(revision.namespace, revision.name): revision for revision in every(held.revisions)}
+        gone = []
+        for key, records in held.replicas.items():
+            for record in [record for record in records if record.state == "exited" and self._is_settled(record)]:
+                revision = known.get(key)
+                if revision is not None and not record.stopping:
+                    known[key] = self._count(revision, record)
+                records.remove(record)
+                forget_replica(self._records, record.name)
+                gone.append(record)
+        for place, revisions in held.revisions.items():
+            held.revisions[place] = [known[revision.namespace, revision.name] for revision in revisions]
+        return gone
+
+    def _is_settled(self, record: ReplicaRecord) -> bool:
+        """Whether an end may be taken note of: the warm parent has told it, or is not there to tell it."""
+        first_seen = self._unexplained.setdefault(record.name, time.monotonic())
+        if not record.noted and time.monotonic() - first_seen < EXPLAINED_WITHIN_S:
+            return False
+        del self._unexplained[record.name]
+        return True
+
+    def _count(self, revision: Revision, record: ReplicaRecord) -> Revision:
+        if revision.last_failure is not None and revision.last_failure.replica == record.name:
+            return revision  # counted by a round that was killed before it could forget the record
+        failure = Failure(record.name, record.reason, record.message, record.exit_code, record.ended)
+        return self._ledger.save(revision, failures=revision.failures + 1, lastFailure=asdict(failure))

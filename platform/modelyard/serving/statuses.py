@@ -1,0 +1,73 @@
+"""Writing the statuses of InferenceServices: what `status` makes of a round."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from modelyard.serving.ledger import Ledger
+from modelyard.serving.revisions import Revision
+from modelyard.serving.rounds import Key, Round, newest_of
+from modelyard.serving.specs import Refusal, decide_spec
+from modelyard.serving.status import Observed, addresses_of, make_status, problem_of
+from modelyard.serving.store import NotFound
+from modelyard.serving.traffic import Decision
+
+Object = dict[str, Any]
+
+
+class Statuses:
+    """Writes what is decided and observed.
+
+    Args:
+        ledger: where it goes.
+        domain: of the URLs.
+        gateway_port: of the URLs.
+        require_registered: models without a digest are refused.
+    """
+
+    def __init__(self, ledger: Ledger, *, domain: str, gateway_port: int, require_registered: bool) -> None:
+        self._ledger = ledger
+        self._domain = domain
+        self._gateway_port = gateway_port
+        self._require_registered = require_registered
+
+    def write(self, held: Round, *, applied: bool) -> None:
+        """Write the status of every InferenceService that has a revision.
+
+        Args:
+            held: the round, with its decisions.
+            applied: Envoy has taken the traffic.
+        """
+        for key, decision in held.decisions.items():
+            revisions = held.revisions.get(key, [])
+            if revisions:
+                self._write(held, key, decision, self._observed(held, revisions, decision, applied=applied))
+
+    def _observed(self, held: Round, revisions: list[Revision], decision: Decision, *, applied: bool) -> Observed:
+        newest = max(revisions, key=lambda revision: revision.number)
+        spec = decide_spec(newest, require_registered=self._require_registered)
+        refusal = (spec.reason, spec.message) if isinstance(spec, Refusal) else None
+        since = newest.status.get("refusedAt", held.now)
+        if refusal and "refusedAt" not in newest.status:
+            self._ledger.save(newest, refusedAt=since)
+        return Observed(
+            latest_created=newest.name,
+            latest_ready=newest_of(revision for revision in revisions if revision.ready),
+            latest_is_ready=newest.ready and bool(held.ready_of(newest)),
+            problem=problem_of(newest, refusal, now=since),
+            decision=decision,
+            applied=applied,
+            ready_copies=len(held.ready_of(newest)),
+        )
+
+    def _write(self, held: Round, key: Key, decision: Decision, observed: Observed) -> None:
+        isvc = held.services[key]
+        addresses = addresses_of(key[1], key[0], self._domain, self._gateway_port)
+        generation = isvc["metadata"].get("generation", 1)
+        status = make_status(isvc.get("status") or {}, observed, addresses, generation=generation, now=held.now)
+        try:
+            self._ledger.store.update_status("inferenceservices", *key, status)
+        except NotFound:
+            held.busy = True
+        if not decision.shifted:
+            held.busy = held.busy or observed.problem is None
