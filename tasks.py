@@ -136,6 +136,26 @@ def lineage(context, model="flights"):
     commands.lineage(model)
 
 
+# --- Load: what serving holds under traffic -----------------------------------------------------------------------
+
+
+@command(
+    words=("test",),
+    iterable=["slo"],
+    help={
+        "test": "autoscale, canary, zero or drift",
+        "name": "an InferenceService that is there, in place of one of the test's own",
+        "fast": "the shortest form",
+        "slo": "OBJECTIVE=VALUE in place of the test's own limit; as often as needed",
+    },
+)
+def load(context, test, slo, name="", fast=False):
+    """Run a load test: progress, a verdict table, CSV, HTML and a chart; fails when its SLO is missed."""
+    from modelyard.load import commands
+
+    return commands.load(test, name=name, fast=fast, slo=slo)
+
+
 # --- The code: how it is kept -------------------------------------------------------------------------------------
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -82,6 +82,22 @@ class InferenceServices:
                 if error.status != 404:
                     raise
 
+    def pods(self, name: str) -> Sequence[Object] | None:
+        """Pods of an InferenceService, those that are ending too; None where the API tells of no pods."""
+        from kubernetes.client import ApiException, CoreV1Api
+
+        with self._telling(f"pods of InferenceService {name} could not be listed"):
+            try:
+                answer = CoreV1Api(self._api.api_client).list_namespaced_pod(
+                    self.namespace, label_selector=f"{GROUP}/inferenceservice={name}", _preload_content=False
+                )
+            except ApiException as error:
+                if error.status == 404:
+                    return None
+                raise
+        items: Sequence[Object] = json.loads(answer.data)["items"]
+        return items
+
     def wait_ready(self, name: str, *, generation: int, deadline_s: float = 120.0) -> Object:
         """Wait until the controller has seen this generation and the InferenceService is Ready at it.
 
@@ -147,6 +163,13 @@ def describe_conditions(held: Object) -> str:
         f"{c['type']}={c['status']} {c.get('reason', '')} {c.get('message', '')}".rstrip()
         for c in held.get("status", {}).get("conditions", [])
     )
+
+
+def is_pod_ready(pod: Object) -> bool:
+    """Whether a pod takes requests: Ready, and not on its way out."""
+    conditions = pod.get("status", {}).get("conditions", [])
+    ready = any(c["type"] == "Ready" and c["status"] == "True" for c in conditions)
+    return ready and "deletionTimestamp" not in pod["metadata"]
 
 
 def traffic(held: Object) -> list[Object]:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from html import escape
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from modelyard.drawing import style
+from modelyard.drawing.charts import Limit, Point, bar_chart, line_chart, stacked_chart
 from modelyard.story.chapters import BY_ID
-from modelyard.story.charts import Limit, Point, bar_chart, line_chart, stacked_chart
 
 if TYPE_CHECKING:
     from modelyard.story.claims import ChapterResult, Claim
@@ -28,11 +28,10 @@ def page(report: Report) -> str:
         if report.held
         else f"{len(claims) - held} of {len(claims)} claims did not hold"
     )
-    style = (Path(__file__).parent / "page.css").read_text("utf-8")
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>modelyard: {escape(headline)}</title><style>{style}</style></head><body><main>"
+        f"<title>modelyard: {escape(headline)}</title><style>{style()}</style></head><body><main>"
         f'<header class="{verdict}"><p class="over">modelyard, the story of one model</p><h1>{escape(headline)}</h1>'
         f"<p>{escape(report.started)} · {report.seconds:.0f} s · {escape(report.profile)} · yard {escape(report.yard)}"
         f" · {held} of {len(claims)} claims held</p>{_links(report.links)}</header>"

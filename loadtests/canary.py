@@ -1,0 +1,181 @@
+"""Canary: each request draws its revision, and no percentage that is asked for loses one.
+
+    ./invoke load canary
+
+Two revisions of one InferenceService answer who they are, so that the split is counted from the answers themselves and
+not from anybody's metrics. The share of the newer one is set to each of `PERCENTS` while requests go on.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from modelyard.drawing.timeline import Band, Curve, Panel
+from modelyard.errors import YardError
+from modelyard.kube import traffic
+from modelyard.load.binomial import interval
+from modelyard.load.figures import latency_panel, load_panel, step_of
+from modelyard.load.measures import (
+    Request,
+    answers,
+    between,
+    failures,
+    first_failure,
+    latency_ms,
+)
+from modelyard.load.objectives import Objective, Verdict
+from modelyard.load.running import LoadTest, Outcome
+from modelyard.load.users import Caller, CuedShape
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from modelyard.load.process import Locust
+
+SLO = (
+    Objective("failures", "No request fails while the percentages change", "requests", at_most=0),
+    Objective("p95_ms", "A request is answered in time, whoever answers", "ms", at_most=500),
+    Objective("switch_s", "A new percentage is in force soon after it was asked for", "s", at_most=10),
+)
+PERCENTS = (1, 10, 50, 99)
+CONFIDENCE = 0.99
+"""Of each interval. A gateway that draws as it should is outside of one in a hundred: about 3 of 100 runs say so."""
+REQUESTS, REQUESTS_FAST = 6000, 600
+"""Counted at each percentage."""
+USERS = 8
+SETTLED_S = 0.5
+"""Between the status that tells a split and the first request that is counted: the gateway reads it a moment later."""
+MOST_SECONDS = 240.0
+STABLE, CANDIDATE = "stable", "candidate"
+
+
+class Shape(CuedShape):
+    """As many users as `conduct` says."""
+
+
+class Visitor(Caller):
+    """Asks, and is told which revision answered."""
+
+
+class Phase(NamedTuple):
+    """A percentage, from when it was asked for, in force and no longer counted (seconds since 1970)."""
+
+    percent: int
+    asked: float
+    begin: float
+    end: float
+
+
+def conduct(test: LoadTest) -> Outcome:
+    """Deploy both revisions, set each percentage while requests go on, and count."""
+    if test.choices.name:
+        raise YardError(
+            "load canary takes no --name: it needs two revisions whose answers differ, and deploys them",
+            next_command="./invoke load canary",
+        )
+    test.view.say(f"InferenceService {test.name} answers {STABLE!r}")
+    test.deploy(test.manifest(STABLE))
+    wanted = REQUESTS_FAST if test.fast else REQUESTS
+    phases: list[Phase] = []
+    with test.traffic("--cued", "--seconds", str(MOST_SECONDS)) as locust:
+        locust.cue(USERS)
+        for percent in PERCENTS:
+            phases.append(hold(test, locust, percent, wanted, first=not phases))
+    return judge(test, test.requests(), phases)
+
+
+def hold(test: LoadTest, locust: Locust, percent: int, wanted: int, *, first: bool) -> Phase:
+    """Set a percentage, wait until it is in force, and until enough requests were answered after that."""
+    asked = time.time()
+    if first:
+        test.deploy(test.manifest(CANDIDATE, canaryTrafficPercent=percent))
+    else:
+        test.services.patch(test.name, {"spec": {"predictor": {"canaryTrafficPercent": percent}}})
+    test.wait(
+        lambda: latest_share(test.services.get(test.name) or {}) == percent,
+        what=f"{percent} percent of the traffic to go to the newer revision",
+        deadline_s=60,
+    )
+    begin = time.time() + SETTLED_S
+    test.wait(lambda: time.time() >= begin, what="the gateway to follow", deadline_s=5)
+    test.view.say(f"{percent} % are in force after {begin - SETTLED_S - asked:.1f} s; counting {wanted} requests")
+    enough = locust.progress["requests"] + wanted + 2 * USERS
+    test.wait(
+        lambda: locust.progress["requests"] >= enough,
+        what=f"{wanted} requests at {percent} percent",
+        deadline_s=120,
+        last=lambda: str(locust.progress),
+    )
+    return Phase(percent, asked, begin, time.time())
+
+
+def latest_share(held: dict[str, Any]) -> int | None:
+    """Percent of the traffic that the newest revision has by the status; None where it is in no traffic yet."""
+    return next((part.get("percent", 0) for part in traffic(held) if part.get("latestRevision")), None)
+
+
+def judge(test: LoadTest, requests: Sequence[Request], phases: Sequence[Phase]) -> Outcome:
+    """Verdicts and chart of what was measured."""
+    splits = [judge_split(phase.percent, between(requests, phase.begin, phase.end)) for phase in phases]
+    switched = max((phase.begin - SETTLED_S - phase.asked for phase in phases[1:]), default=None)
+    verdicts = [
+        *splits,
+        test.verdict("failures", failures(requests) if requests else None),
+        test.verdict("p95_ms", latency_ms(requests, 95)),
+        test.verdict("switch_s", switched),
+    ]
+    figures = {
+        "requests": len(requests),
+        "answers": dict(answers(requests)),
+        "first failure": first_failure(requests) or "none",
+        "p50, p95, p99 (ms)": [round(latency_ms(requests, p) or 0, 1) for p in (50, 95, 99)],
+    }
+    panels, bands, seconds = draw(test.began, requests, phases)
+    return Outcome(verdicts, panels, bands, seconds, figures)
+
+
+def judge_split(percent: int, requests: Sequence[Request]) -> Verdict:
+    """Whether the answers of the newer revision are as many as a draw of that percentage gives."""
+    counted = answers(requests)
+    total = counted.total()
+    bounds = interval(total, percent / 100, CONFIDENCE)
+    return Verdict(
+        f"{percent} % of the requests are answered by the newer revision",
+        f"{counted[CANDIDATE]} of {total} ({counted[CANDIDATE] / total:.2%})" if total else "no data",
+        f"{bounds.low} to {bounds.high} ({CONFIDENCE:.0%} of all draws)",
+        held=total > 0 and counted[CANDIDATE] in bounds and set(counted) <= {STABLE, CANDIDATE},
+    )
+
+
+def draw(began: float, requests: Sequence[Request], phases: Sequence[Phase]) -> tuple[list[Panel], list[Band], float]:
+    """Split, load and latency over time."""
+    seconds = max((request.ended for request in requests), default=began + 1) - began
+    ends = [phase.asked for phase in phases[1:]] + [began + seconds]
+    asked: list[tuple[float, float | None]] = [(0.0, 0.0)]
+    asked += [(phase.begin - SETTLED_S - began, float(phase.percent)) for phase in phases]
+    asked.append((seconds, asked[-1][1]))
+    panels = [
+        Panel(
+            "Share of the newer revision (%)",
+            [Curve("answered", split(began, requests, seconds), "dots"), Curve("asked for", asked, "dashed")],
+            high=100,
+        ),
+        load_panel(requests, began, seconds),
+        latency_panel(requests, began, seconds),
+    ]
+    bands = [
+        Band(phase.asked - began, end - began, f"{phase.percent} %") for phase, end in zip(phases, ends, strict=True)
+    ]
+    return panels, bands, seconds
+
+
+def split(began: float, requests: Sequence[Request], seconds: float) -> list[tuple[float, float | None]]:
+    """Share of the newer revision in percent, step by step."""
+    step_s = step_of(seconds)
+    held: list[tuple[float, float | None]] = []
+    for place in range(int(seconds / step_s)):
+        counted = answers(between(requests, began + place * step_s, began + (place + 1) * step_s))
+        share = 100 * counted[CANDIDATE] / counted.total() if counted.total() else None
+        held.append(((place + 0.5) * step_s, share))
+    return held
