@@ -13,7 +13,6 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import orjson
-from prometheus_client import Counter, Gauge
 
 from modelyard.serving.payload_sender import Sender
 
@@ -28,9 +27,6 @@ App = Callable[[Any, Receive, Send], Awaitable[None]]
 TYPES = {"request": "org.kubeflow.serving.inference.request", "response": "org.kubeflow.serving.inference.response"}
 PROBE_HEADER = b"k-network-probe"
 """Requests of the control plane's own probes carry this header (as Knative's do) and are not logged."""
-
-REQUESTS = Counter("modelyard_replica_requests_total", "Requests answered by this replica", ["code"])
-ACTIVE = Gauge("modelyard_replica_requests_active", "Requests that this replica is answering")
 
 
 @dataclass(frozen=True)
@@ -93,7 +89,7 @@ def event_headers(
 
 
 class PayloadLog:
-    """ASGI application around a model server: counts requests, and logs their payload where a logger is set."""
+    """ASGI application around a model server that logs the payload of requests where a logger is set."""
 
     def __init__(self, app: App, by: LoggedBy | None, *, started: Callable[[], None] | None = None) -> None:
         self._app = app
@@ -104,10 +100,8 @@ class PayloadLog:
         """Answer a request, then log it."""
         if scope["type"] == "lifespan":
             await self._app(scope, receive, self._lifespan(send))
-        elif scope["type"] != "http":
+        elif scope["type"] != "http" or self._log is None or scope["path"] == "/metrics" or _is_probe(scope):
             await self._app(scope, receive, send)
-        elif self._log is None or scope["path"] == "/metrics" or _is_probe(scope):
-            await self._counted(scope, receive, send)
         else:
             await self._logged(*self._log, scope, receive, send)
 
@@ -124,26 +118,10 @@ class PayloadLog:
 
         return watched
 
-    async def _counted(self, scope: Any, receive: Receive, send: Send) -> int:
-        status = 500
-
-        async def watched(message: Message) -> None:
-            nonlocal status
-            if message["type"] == "http.response.start":
-                status = message["status"]
-            await send(message)
-
-        ACTIVE.inc()
-        try:
-            await self._app(scope, receive, watched)
-        finally:
-            ACTIVE.dec()
-            REQUESTS.labels(str(status)).inc()
-        return status
-
     async def _logged(self, by: LoggedBy, sender: Sender, scope: Any, receive: Receive, send: Send) -> None:
         await sender.room()
         asked, answered = bytearray(), bytearray()
+        status = 500
         received_at = time.time()
 
         async def copying_receive() -> Message:
@@ -152,12 +130,13 @@ class PayloadLog:
             return message
 
         async def copying_send(message: Message) -> None:
+            nonlocal status
+            status = message.get("status", status)
             answered.extend(message.get("body", b""))
             await send(message)
 
-        status = 500
         try:
-            status = await self._counted(scope, copying_receive, copying_send)
+            await self._app(scope, copying_receive, copying_send)
         finally:
             headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
             event_id = headers.get("ce-id") or str(uuid.uuid4())
@@ -174,7 +153,7 @@ def _is_probe(scope: Any) -> bool:
 
 
 def payload_log_from(app: App, spec: ReplicaSpec, *, port: int, started: Callable[[], None]) -> PayloadLog:
-    """The payload log of a replica; without a logger in its spec it only counts requests."""
+    """The payload log of a replica; without a logger in its spec it hands requests on."""
     by = None
     if spec.logger:
         by = LoggedBy(

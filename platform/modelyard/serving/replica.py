@@ -67,7 +67,7 @@ def _load(spec: ReplicaSpec, folder: Path) -> Model:
 
 
 def run_model_server(model: Model, spec: ReplicaSpec, listening: socket.socket, *, serving: Any) -> None:
-    """KServe's REST server on a bound socket, without access and latency logs, on uvloop, with the payload log.
+    """KServe's REST server on a bound socket, without access and latency logs, behind queue-proxy and payload log.
 
     KServe's own `start` binds 0.0.0.0 and runs on the stock loop; its parts are put together here as it does.
     """
@@ -76,6 +76,8 @@ def run_model_server(model: Model, spec: ReplicaSpec, listening: socket.socket, 
     from kserve.protocol.rest.server import RESTServer
 
     from modelyard.serving.payload_log import payload_log_from
+    from modelyard.serving.queue_proxy import queue_proxy_from
+    from modelyard.serving.queue_proxy_arrivals import ArrivalProtocol
 
     port = listening.getsockname()[1]
     server = ModelServer(http_port=port, enable_grpc=False, enable_latency_logging=False, event_loop="uvloop")
@@ -96,7 +98,9 @@ def run_model_server(model: Model, spec: ReplicaSpec, listening: socket.socket, 
     )
     rest.config.host = "127.0.0.1"
     rest.config.backlog = 1024
-    rest.config.app = payload_log_from(app, spec, port=port, started=serving)
+    # Outside in, as a pod has them: queue-proxy, agent, model server.
+    rest.config.app = queue_proxy_from(payload_log_from(app, spec, port=port, started=serving), spec, port=port)
+    rest.config.http = ArrivalProtocol
     # uvicorn writes an access line wherever this logger has a handler, and KServe has given it one.
     access = logging.getLogger("uvicorn.access")
     access.handlers, access.propagate = [], False

@@ -298,10 +298,11 @@ def warm_up() -> None:
     import uvloop
 
     import modelyard.serving.payload_log
+    import modelyard.serving.queue_proxy
     from modelyard.serving.predictors import preload
 
     preload()
-    _ = (s3fs, uvloop, modelyard.serving.payload_log)
+    _ = (s3fs, uvloop, modelyard.serving.payload_log, modelyard.serving.queue_proxy)
     gc.collect()
     gc.freeze()
 
