@@ -5,15 +5,12 @@ from __future__ import annotations
 import os
 import platform
 import re
-import shutil
-import subprocess
-import time
 from functools import cache
 from typing import Any
 
 import psutil
 
-from modelyard.serving.store import timestamp
+from modelyard.serving.store import AlreadyExists, Store, timestamp
 
 Object = dict[str, Any]
 
@@ -28,53 +25,42 @@ def node_name() -> str:
     return re.sub(r"[.-]*\.[.-]*", ".", plain)[:253].strip("-.") or "localhost"
 
 
-def node_object(*, gpus: int, now: float) -> Object:
-    """The node, ready.
-
-    Args:
-        gpus: devices that replicas may be given.
-        now: seconds since 1970.
-    """
+def node_object(*, gpus: int) -> Object:
+    """The node, ready since the machine was booted; `gpus` are devices that replicas may be given."""
     memory = f"{psutil.virtual_memory().total // 1024}Ki"
     capacity = {"cpu": str(os.cpu_count() or 1), "memory": memory, "pods": str(MOST_PODS)}
     if gpus:
         capacity[GPU] = str(gpus)
     booted, system = timestamp(psutil.boot_time()), platform.system().lower()
     machine = {"x86_64": "amd64", "aarch64": "arm64"}.get(platform.machine(), platform.machine())
-    condition = {"type": "Ready", "status": "True", "lastHeartbeatTime": timestamp(now), "lastTransitionTime": booted}
+    condition = {"type": "Ready", "status": "True", "lastHeartbeatTime": booted, "lastTransitionTime": booted}
     told = {"reason": "KubeletReady", "message": "this machine answers"}
     labels = {"kubernetes.io/hostname": node_name(), "kubernetes.io/os": system, "kubernetes.io/arch": machine}
     addresses = [{"type": "InternalIP", "address": "127.0.0.1"}, {"type": "Hostname", "address": node_name()}]
     info = {"architecture": machine, "operatingSystem": system, "kernelVersion": platform.release()}
     info |= {"osImage": _distribution(), "containerRuntimeVersion": "process://1", "kubeletVersion": "v1.34.1"}
     info |= dict.fromkeys(("machineID", "systemUUID", "bootID", "kubeProxyVersion"), "")
-    meta = {"name": node_name(), "uid": f"node-{node_name()}", "creationTimestamp": booted, "resourceVersion": "1"}
     status: Object = {"capacity": capacity, "allocatable": capacity, "conditions": [condition | told]}
     return {
         "apiVersion": "v1",
         "kind": "Node",
-        "metadata": {**meta, "labels": labels, "annotations": {}},
+        "metadata": {"name": node_name(), "labels": labels},
         "spec": {},
         "status": {**status, "addresses": addresses, "nodeInfo": info},
     }
 
 
-def node(now: float | None = None) -> Object:
-    """The node as it is now."""
-    return node_object(gpus=count_gpus(), now=time.time() if now is None else now)
-
-
-@cache
-def count_gpus() -> int:
-    """NVIDIA devices that `nvidia-smi` lists; 0 where there is no such program."""
-    program = shutil.which("nvidia-smi")
-    if program is None:
-        return 0
+def keep_node(store: Store, *, gpus: int = 0) -> None:
+    """Make the Store's one node this machine with so many devices; nothing is written where it is that already."""
+    wanted = node_object(gpus=gpus)
+    for node in store.list("nodes")[0]:
+        if node["metadata"]["name"] != wanted["metadata"]["name"]:
+            store.delete("nodes", "", node["metadata"]["name"])
     try:
-        told = subprocess.run([program, "-L"], capture_output=True, text=True, timeout=5, check=False)
-    except (OSError, subprocess.TimeoutExpired):
-        return 0
-    return sum(line.startswith("GPU ") for line in told.stdout.splitlines())
+        store.create("nodes", wanted)
+    except AlreadyExists:
+        store.replace("nodes", wanted)
+        store.update_status("nodes", "", wanted["metadata"]["name"], wanted["status"])
 
 
 def _distribution() -> str:

@@ -11,7 +11,7 @@ import sqlite3
 import time
 import uuid
 from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -89,6 +89,20 @@ class Event:
 
 
 Events = list[Event]
+Objects = list[Object]
+
+
+@dataclass(frozen=True)
+class Change:
+    """One change that is to be written: `type` as an Event's, `obj` as it becomes or last was."""
+
+    type: str
+    resource: str
+    obj: Object
+    labels_before: Object = field(default_factory=dict)
+
+
+Changes = list[Change]
 
 
 class Store:
@@ -203,6 +217,19 @@ class Store:
         present = self._expect(resource, namespace, name, expected_version)
         return present if dry_run else self._write("DELETED", resource, present)
 
+    def delete_all(self, keys: Iterable[tuple[str, str, str]]) -> Objects:
+        """Delete objects by (resource, namespace, name) in one transaction, and return them as they last were.
+
+        Raises:
+            NotFound: there is none of one of the names; nothing is deleted then.
+        """
+        doomed = [(resource, self.get(resource, namespace, name)) for resource, namespace, name in keys]
+        return self._commit([Change("DELETED", resource, obj) for resource, obj in doomed])
+
+    def time(self) -> float:
+        """Seconds since 1970, as the store tells the time."""
+        return self._now()
+
     def events_after(self, resource: str, since: int) -> Events:
         """Changes of a resource after version `since`, oldest first.
 
@@ -274,26 +301,36 @@ class Store:
         return self._write("MODIFIED", resource, made, labels_before=present["metadata"].get("labels") or {})
 
     def _write(self, kind: str, resource: str, obj: Object, *, labels_before: Object | None = None) -> Object:
-        version = self.version + 1
-        meta = {**obj["metadata"], "resourceVersion": str(version)}
-        body = orjson.dumps({**obj, "metadata": meta})
-        key = (resource, meta.get("namespace", ""), meta["name"])
-        labels = labels_before or {}
-        floor = max(self.floor, version - self._history_events)
+        return self._commit([Change(kind, resource, obj, labels_before or {})])[0]
+
+    def _commit(self, changes: Changes) -> Objects:
+        if not changes:
+            return []
+        version, events = self.version, []
         with Transaction(self._db):
-            if kind == "DELETED":
-                self._db.execute("DELETE FROM objects WHERE resource = ? AND namespace = ? AND name = ?", key)
-            else:
-                self._db.execute("INSERT OR REPLACE INTO objects VALUES (?, ?, ?, ?)", (*key, body))
-            self._db.execute(
-                "INSERT INTO history VALUES (?, ?, ?, ?, ?)", (version, resource, kind, body, orjson.dumps(labels))
-            )
+            for change in changes:
+                version += 1
+                events.append((change.resource, self._write_row(change, version)))
+            floor = max(self.floor, version - self._history_events)
             self._db.execute("DELETE FROM history WHERE version <= ?", (floor,))
             self._db.execute("UPDATE counter SET version = ?, floor = ?", (version, floor))
-        self._remember(resource, Event(kind, orjson.loads(body), version, labels))
+        for resource, event in events:
+            self._remember(resource, event)
         self.version, self.floor = version, floor
         self._wake()
-        return orjson.loads(body)
+        return [copied(event.obj) for _, event in events]
+
+    def _write_row(self, change: Change, version: int) -> Event:
+        meta = {**change.obj["metadata"], "resourceVersion": str(version)}
+        body = orjson.dumps({**change.obj, "metadata": meta})
+        key = (change.resource, meta.get("namespace", ""), meta["name"])
+        if change.type == "DELETED":
+            self._db.execute("DELETE FROM objects WHERE resource = ? AND namespace = ? AND name = ?", key)
+        else:
+            self._db.execute("INSERT OR REPLACE INTO objects VALUES (?, ?, ?, ?)", (*key, body))
+        row = (version, change.resource, change.type, body, orjson.dumps(change.labels_before))
+        self._db.execute("INSERT INTO history VALUES (?, ?, ?, ?, ?)", row)
+        return Event(change.type, orjson.loads(body), version, change.labels_before)
 
     def _remember(self, resource: str, event: Event) -> None:
         if len(self._recent) == RECENT_EVENTS:

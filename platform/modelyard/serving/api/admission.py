@@ -6,8 +6,15 @@ import re
 from typing import Any
 
 from modelyard.serving.api import errors, schemas
+from modelyard.serving.api.core_rules import (
+    config_map_causes,
+    find_wrong_bytes,
+    namespace_with_defaults,
+    secret_causes,
+    secret_with_defaults,
+)
 from modelyard.serving.api.kserve_rules import find_refusal, with_defaults
-from modelyard.serving.api.resources import INFERENCESERVICES, NAMESPACES, Resource
+from modelyard.serving.api.resources import CONFIGMAPS, INFERENCESERVICES, NAMESPACES, SECRETS, Resource
 from modelyard.serving.api.validation import Report, inspect
 
 Object = dict[str, Any]
@@ -17,13 +24,16 @@ _LABEL = "[a-z0-9]([-a-z0-9]*[a-z0-9])?"
 SUBDOMAIN = rf"{_LABEL}(\.{_LABEL})*"
 
 
-def admit(resource: Resource, obj: Object, *, field_validation: str = "") -> tuple[Object, list[str]]:
+def admit(
+    resource: Resource, obj: Object, *, field_validation: str = "", before: Object | None = None
+) -> tuple[Object, list[str]]:
     """The object as it is to be stored (pruned, defaults filled in), and warnings for the client.
 
     Args:
         resource: its kind.
         obj: as sent, or as a patch makes it; without a status where the kind has that as a subresource.
         field_validation: what becomes of unknown fields: Strict, Warn (the default) or Ignore.
+        before: the object that it replaces, if it is an update.
 
     Raises:
         ApiError: 400 for wrong types and, under Strict, unknown fields; 422 for values; 403 for KServe's rules.
@@ -39,7 +49,9 @@ def admit(resource: Resource, obj: Object, *, field_validation: str = "") -> tup
         raise _undecodable(resource, f"strict decoding error: {told}")
     _refuse_wrong_types(resource, report)
     made = _DEFAULTERS.get(resource.plural, lambda same: same)(pruned)
-    _refuse_values(resource, made)
+    if resource in (SECRETS, CONFIGMAPS) and (told := find_wrong_bytes(made)):
+        raise _undecodable(resource, told)
+    _refuse_values(resource, made, before)
     if resource is INFERENCESERVICES:
         refusal = find_refusal(made)
         if refusal:
@@ -64,21 +76,16 @@ def admit_status(resource: Resource, obj: Object) -> Object:
     return status
 
 
-def namespace_with_defaults(obj: Object) -> Object:
-    """A namespace as a real cluster makes it: active, and labelled with its name."""
-    meta = obj["metadata"]
-    labels = {**meta.get("labels", {}), "kubernetes.io/metadata.name": meta.get("name", "")}
-    held = {"spec": {"finalizers": ["kubernetes"]}, "status": {"phase": "Active"}}
-    return {**obj, **held, "metadata": {**meta, "labels": labels}}
-
-
-_DEFAULTERS = {INFERENCESERVICES.plural: with_defaults, NAMESPACES.plural: namespace_with_defaults}
+_DEFAULTERS = {
+    INFERENCESERVICES.plural: with_defaults,
+    NAMESPACES.plural: namespace_with_defaults,
+    SECRETS.plural: secret_with_defaults,
+}
+_VALUE_RULES = {SECRETS.plural: secret_causes, CONFIGMAPS.plural: config_map_causes}
 
 
 def _inspected(resource: Resource, obj: Object, report: Report) -> Object:
-    if resource is INFERENCESERVICES:
-        return inspect(obj, schemas.inference_service(), "", report)
-    return {**obj, "metadata": inspect(obj["metadata"], schemas.OBJECT_META, "metadata", report)}
+    return inspect(obj, schemas.schema_of(resource.plural), "", report)
 
 
 def _refuse_wrong_types(resource: Resource, report: Report) -> None:
@@ -90,10 +97,18 @@ def _refuse_wrong_types(resource: Resource, report: Report) -> None:
         raise errors.ApiError(400, "", f'admission webhook "{hook}" denied the request: {told}')
 
 
-def _refuse_values(resource: Resource, obj: Object) -> None:
+def _refuse_values(resource: Resource, obj: Object, before: Object | None) -> None:
     report, name = Report(), obj["metadata"].get("name", "")
     if not name:
         report.cause("FieldValueRequired", "metadata.name", "Required value: name or generateName is required")
+    elif resource is NAMESPACES and (not re.fullmatch(_LABEL, name) or len(name) > 63):
+        report.cause(
+            "FieldValueInvalid",
+            "metadata.name",
+            f'Invalid value: "{name}": a lowercase RFC 1123 label must consist of lower case alphanumeric characters'
+            " or '-', and must start and end with an alphanumeric character (e.g. 'my-name',  or '123-abc', regex"
+            f" used for validation is '{_LABEL}')",
+        )
     elif not re.fullmatch(SUBDOMAIN, name) or len(name) > 253:
         report.cause(
             "FieldValueInvalid",
@@ -103,6 +118,8 @@ def _refuse_values(resource: Resource, obj: Object) -> None:
             rf" regex used for validation is '{SUBDOMAIN}')",
         )
     _inspected(resource, obj, report)
+    if rule := _VALUE_RULES.get(resource.plural):
+        rule(obj, before, report)
     if report.causes:
         raise errors.invalid(resource.kind, resource.group, name, report.causes)
 

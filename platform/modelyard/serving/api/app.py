@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from pathlib import Path
 
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -12,10 +13,12 @@ from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from modelyard.serving.api import discovery, errors, handlers, openapi
-from modelyard.serving.api.admission import namespace_with_defaults
+from modelyard.serving.api.logs import log_answer
+from modelyard.serving.api.namespaces import ensure_namespace
 from modelyard.serving.api.query import wants_aggregated_discovery
-from modelyard.serving.api.resources import NAMESPACES, RESOURCES, Resource
-from modelyard.serving.store import AlreadyExists, Store, StoreError
+from modelyard.serving.api.resources import PODS, RESOURCES, Resource
+from modelyard.serving.nodes import keep_node
+from modelyard.serving.store import Store, StoreError
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 Handler = Callable[[handlers.Call], Response]
@@ -73,6 +76,8 @@ def create_app(
     token: str,
     extra_routes: Sequence[BaseRoute] = (),
     namespaces: Iterable[str] = ("default", "kube-system"),
+    logs: Path | None = None,
+    gpus: int = 0,
 ) -> ASGIApp:
     """The Kubernetes API over a store.
 
@@ -81,12 +86,17 @@ def create_app(
         token: every request must bring it as `Authorization: Bearer TOKEN`.
         extra_routes: more Starlette routes behind the same token, such as /metrics.
         namespaces: made where they are not there yet.
+        logs: folder of the replicas' logs, NAME.log; without it pods have none.
+        gpus: devices of this machine that the node tells of.
     """
+    keep_node(store, gpus=gpus)
     for name in namespaces:
-        _ensure_namespace(store, name)
+        ensure_namespace(store, name)
     routes = [*extra_routes, *_discovery_routes(), *openapi.routes()]
     for resource in RESOURCES:
         routes += _resource_routes(store, resource)
+    if logs is not None:
+        routes.append(_log_route(store, logs))
     app = Starlette(
         routes=routes,
         exception_handlers={
@@ -131,6 +141,16 @@ def _endpoint(store: Store, resource: Resource, handled: dict[str, Handler], nam
             raise errors.from_store(error, resource) from error
 
     return endpoint
+
+
+def _log_route(store: Store, logs: Path) -> BaseRoute:
+    async def log(request: Request) -> Response:
+        if request.method != "GET":
+            raise errors.method_not_allowed(PODS, request.method.lower())
+        path = request.path_params
+        return log_answer(logs, store, path["namespace"], path["name"], request.query_params)
+
+    return Route(f"{PODS.prefix}/namespaces/{{namespace}}/{PODS.plural}/{{name}}/log", log, methods=METHODS)
 
 
 def _discovery_routes() -> list[BaseRoute]:
@@ -186,14 +206,6 @@ def _aggregated(*, core: bool) -> Response:
     response = handlers.answer(discovery.aggregated(core=core))
     response.headers["content-type"] = discovery.AGGREGATED_TYPE
     return response
-
-
-def _ensure_namespace(store: Store, name: str) -> None:
-    made = namespace_with_defaults({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
-    try:
-        store.create(NAMESPACES.stored or "", made)
-    except AlreadyExists:
-        return
 
 
 async def _page_not_found(_: Request, __: Exception) -> Response:

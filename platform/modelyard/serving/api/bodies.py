@@ -1,4 +1,4 @@
-"""Request bodies: JSON or YAML by their Content-Type."""
+"""Request bodies: JSON, YAML or protobuf by their Content-Type."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ from typing import Any
 
 import orjson
 
+from modelyard.serving.api import protobuf
 from modelyard.serving.api.errors import ApiError, bad_request, unsupported_media_type
 from modelyard.serving.api.resources import Resource
 
-OBJECT_TYPES = ("application/json", "application/yaml")
+OBJECT_TYPES = ("application/json", "application/yaml", protobuf.MEDIA_TYPE)
 
 
 def media_type(content_type: str | None) -> str:
@@ -26,6 +27,8 @@ def decode(body: bytes, content_type: str | None, accepted: tuple[str, ...], kin
     found = media_type(content_type)
     if found not in accepted:
         raise unsupported_media_type(accepted)
+    if found == protobuf.MEDIA_TYPE:
+        return _decode_protobuf(body, kind)
     if found.endswith("yaml"):
         return _decode_yaml(body, kind)
     try:
@@ -71,6 +74,15 @@ def _decode_yaml(body: bytes, kind: str) -> Any:
         return yaml.safe_load(body)
     except yaml.YAMLError as error:
         raise _unrecognized(kind, f"yaml parse error: {error}", body) from error
+
+
+def _decode_protobuf(body: bytes, kind: str) -> Any:
+    try:
+        return protobuf.decode_body(body)
+    except protobuf.NotProtobuf as error:
+        # The bytes are not shown: they may hold a secret.
+        message = f"the object provided is unrecognized (must be of type {kind}): {error}"
+        raise bad_request(message) from error
 
 
 def _unrecognized(kind: str, why: str, body: bytes) -> ApiError:

@@ -66,6 +66,8 @@ def api_resource_list(group: str, version: str) -> Object:
         listed.append(_legacy(kind, kind.plural, sorted(kind.verbs)))
         if kind.has_status:
             listed.append(_legacy(kind, f"{kind.plural}/status", STATUS_VERBS))
+        if kind.has_log:
+            listed.append(_legacy(kind, f"{kind.plural}/log", ["get"]))
     group_version = f"{group}/{version}" if group else version
     return {"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": group_version, "resources": listed}
 
@@ -115,6 +117,11 @@ def _aggregated(kind: Resource) -> Object:
         entry["shortNames"] = list(kind.short_names)
     if kind.categories:
         entry["categories"] = list(kind.categories)
-    if kind.has_status:
-        entry["subresources"] = [{"subresource": "status", "responseKind": response, "verbs": STATUS_VERBS}]
+    held = {"status": STATUS_VERBS} if kind.has_status else {}
+    if kind.has_log:
+        held["log"] = ["get"]
+    if held:
+        entry["subresources"] = [
+            {"subresource": name, "responseKind": response, "verbs": verbs} for name, verbs in held.items()
+        ]
     return entry

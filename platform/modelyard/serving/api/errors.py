@@ -105,6 +105,12 @@ def denied(message: str) -> ApiError:
     return ApiError(403, "Forbidden", f'admission webhook "{hook}" denied the request: {message}')
 
 
+def undeletable_namespace(name: str) -> ApiError:
+    """403: a namespace that every cluster needs."""
+    message = f'namespaces "{name}" is forbidden: this namespace may not be deleted'
+    return ApiError(403, "Forbidden", message, {"name": name, "kind": "namespaces"})
+
+
 def from_store(error: store.StoreError, resource: Resource) -> ApiError:
     """A refusal of the store as the API tells it."""
     if isinstance(error, store.NotFound):

@@ -13,9 +13,10 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from modelyard.serving import store as stored
-from modelyard.serving.api import bodies, errors, watch
+from modelyard.serving.api import bodies, errors, schemas, watch
 from modelyard.serving.api.admission import admit, admit_status
-from modelyard.serving.api.patches import PATCH_TYPES, apply_patch
+from modelyard.serving.api.namespaces import complete_namespace, expect_deletable, plan_emptying, terminating
+from modelyard.serving.api.patches import apply_patch, patch_types
 from modelyard.serving.api.query import flag, is_dry_run, representation, watch_options
 from modelyard.serving.api.representations import Encoder
 from modelyard.serving.api.resources import NAMESPACES, Resource
@@ -111,7 +112,10 @@ def create(call: Call) -> Response:
         obj.pop("status", None)
     if resource.namespaced:
         _expect_namespace(call)
-    made = call.store.create(resource.stored or "", _admitted(call, obj), dry_run=is_dry_run(call.query))
+    dry_run = is_dry_run(call.query)
+    made = call.store.create(resource.stored or "", _admitted(call, obj), dry_run=dry_run)
+    if resource is NAMESPACES and not dry_run:
+        complete_namespace(call.store, made["metadata"]["name"])
     return answer(call.encoder.one(made), 201, call.warnings)
 
 
@@ -151,6 +155,11 @@ def delete(call: Call) -> Response:
     for key, value in (options.get("preconditions") or {}).items():
         _expect_precondition(call, key, value, present)
     dry_run = is_dry_run(call.query, options)
+    if call.resource is NAMESPACES:
+        expect_deletable(call.name)
+        if not dry_run:
+            call.store.delete_all([*plan_emptying(call.store, call.name), (NAMESPACES.stored or "", "", call.name)])
+        return answer(call.encoder.one(terminating(present, call.store.time())))
     call.store.delete(call.resource.stored or "", call.namespace or "", call.name, dry_run=dry_run)
     details = {"name": call.name, "group": call.resource.group, "kind": call.resource.plural}
     details["uid"] = present["metadata"]["uid"]
@@ -163,9 +172,11 @@ def delete_collection(call: Call) -> Response:
     dry_run = is_dry_run(call.query, _delete_options(call))
     items, version = _list(call)
     doomed = [item for item in items if selection.matches(item)]
-    for item in doomed:
-        meta = item["metadata"]
-        call.store.delete(call.resource.stored or "", meta.get("namespace", ""), meta["name"], dry_run=dry_run)
+    keys = [
+        (call.resource.stored or "", item["metadata"].get("namespace", ""), item["metadata"]["name"]) for item in doomed
+    ]
+    if not dry_run:
+        call.store.delete_all(keys)
     return answer(call.encoder.many(doomed, version))
 
 
@@ -182,14 +193,16 @@ def _list(call: Call) -> tuple[list[Object], int]:
 
 def _patched(call: Call, present: Object) -> Object:
     patch_type = bodies.media_type(call.content_type)
-    decoded = bodies.decode(call.body, call.content_type, PATCH_TYPES, call.resource.kind)
-    patched = bodies.checked(apply_patch(patch_type, present, decoded), call.resource)
+    decoded = bodies.decode(call.body, call.content_type, patch_types(call.resource), call.resource.kind)
+    patched = bodies.checked(
+        apply_patch(patch_type, present, decoded, schemas.schema_of(call.resource.plural)), call.resource
+    )
     _take_name(call, patched)
     return patched
 
 
-def _admitted(call: Call, obj: Object) -> Object:
-    made, warnings = admit(call.resource, obj, field_validation=call.query.get("fieldValidation", ""))
+def _admitted(call: Call, obj: Object, before: Object | None = None) -> Object:
+    made, warnings = admit(call.resource, obj, field_validation=call.query.get("fieldValidation", ""), before=before)
     call.warnings.extend(warnings)
     return made
 
@@ -199,7 +212,10 @@ def _write(call: Call, obj: Object) -> Response:
     if call.resource.has_status:
         obj = {key: value for key, value in obj.items() if key != "status"}
     made = call.store.replace(
-        call.resource.stored or "", _admitted(call, obj), expected_version=expected, dry_run=is_dry_run(call.query)
+        call.resource.stored or "",
+        _admitted(call, obj, call.present()),
+        expected_version=expected,
+        dry_run=is_dry_run(call.query),
     )
     return answer(call.encoder.one(made), 200, call.warnings)
 

@@ -14,7 +14,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from modelyard.serving.api import schemas
-from modelyard.serving.api.resources import INFERENCESERVICES, RESOURCES, Resource
+from modelyard.serving.api.resources import RESOURCES, Resource
 
 Object = dict[str, Any]
 
@@ -103,8 +103,7 @@ def _schema_name(kind: Resource) -> str:
 
 
 def _schema(kind: Resource) -> Object:
-    bare: Object = {"type": "object", "properties": {}}
-    held = schemas.inference_service() if kind is INFERENCESERVICES else bare
+    held = schemas.schema_of(kind.plural)
     meta = {"allOf": [{"$ref": f"#/components/schemas/{META_NAME}"}], "default": {}}
     text = {"type": "string"}
     properties = {**held["properties"], "apiVersion": text, "kind": text, "metadata": meta}

@@ -1,4 +1,4 @@
-"""JSON patch (RFC 6902) and merge patch (RFC 7386)."""
+"""JSON patch (RFC 6902), merge patch (RFC 7386) and, for the core kinds, strategic merge patch."""
 
 from __future__ import annotations
 
@@ -9,10 +9,20 @@ import jsonpatch
 import jsonpointer
 
 from modelyard.serving.api.errors import ApiError, bad_request
+from modelyard.serving.api.resources import Resource
+from modelyard.serving.api.strategic import strategic_merge
+
+Object = dict[str, Any]
 
 JSON_PATCH = "application/json-patch+json"
 MERGE_PATCH = "application/merge-patch+json"
-PATCH_TYPES = (JSON_PATCH, MERGE_PATCH)
+STRATEGIC_PATCH = "application/strategic-merge-patch+json"
+
+
+def patch_types(resource: Resource) -> tuple[str, ...]:
+    """Media types of the patches that a kind takes, in the order in which messages list them."""
+    strategic = (STRATEGIC_PATCH,) if resource.takes_strategic_merge else ()
+    return (JSON_PATCH, MERGE_PATCH, *strategic)
 
 
 def merge(target: Any, patch: Any) -> Any:
@@ -28,15 +38,17 @@ def merge(target: Any, patch: Any) -> Any:
     return merged
 
 
-def apply_patch(media_type: str, target: dict[str, Any], patch: Any) -> dict[str, Any]:
-    """A new object: the target with the patch applied.
+def apply_patch(media_type: str, target: Object, patch: Any, schema: Object | None = None) -> Object:
+    """A new object: the target with the patch applied; a strategic merge asks the schema how lists merge.
 
     Raises:
         ApiError: 422, a test of a JSON patch fails or a path is not there; 400, it is no patch of that type.
     """
-    if media_type == MERGE_PATCH:
+    if media_type in (MERGE_PATCH, STRATEGIC_PATCH):
         if not isinstance(patch, dict):
             raise bad_request("error decoding patch: a merge patch must be an object")
+        if media_type == STRATEGIC_PATCH:
+            return strategic_merge(target, patch, schema or {})
         return merge(target, patch)
     if not isinstance(patch, list):
         raise bad_request("error decoding patch: a JSON patch must be an array")

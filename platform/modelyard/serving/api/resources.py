@@ -25,6 +25,9 @@ class Resource:
     has_status: bool = False
     selectable: tuple[str, ...] = ("metadata.name", "metadata.namespace")
     """Fields that a fieldSelector may name."""
+    has_log: bool = False
+    takes_strategic_merge: bool = False
+    """Whether a patch may be a strategic merge, as for the kinds of Kubernetes itself."""
 
     @property
     def api_version(self) -> str:
@@ -61,8 +64,43 @@ NAMESPACES = Resource(
     kind="Namespace",
     stored="namespaces",
     namespaced=False,
-    verbs=(*READ, "create"),
+    verbs=(*READ, "create", "delete", "patch", "update"),
     short_names=("ns",),
+    selectable=("metadata.name", "status.phase"),
+    takes_strategic_merge=True,
+)
+SECRETS = Resource(
+    group="",
+    version="v1",
+    plural="secrets",
+    singular="secret",
+    kind="Secret",
+    stored="secrets",
+    verbs=READ + WRITE,
+    selectable=("metadata.name", "metadata.namespace", "type"),
+    takes_strategic_merge=True,
+)
+SERVICEACCOUNTS = Resource(
+    group="",
+    version="v1",
+    plural="serviceaccounts",
+    singular="serviceaccount",
+    kind="ServiceAccount",
+    stored="serviceaccounts",
+    verbs=READ + WRITE,
+    short_names=("sa",),
+    takes_strategic_merge=True,
+)
+CONFIGMAPS = Resource(
+    group="",
+    version="v1",
+    plural="configmaps",
+    singular="configmap",
+    kind="ConfigMap",
+    stored="configmaps",
+    verbs=READ + WRITE,
+    short_names=("cm",),
+    takes_strategic_merge=True,
 )
 EVENTS = Resource(
     group="",
@@ -88,6 +126,40 @@ EVENTS = Resource(
         "type",
     ),
 )
+PODS = Resource(
+    group="",
+    version="v1",
+    plural="pods",
+    singular="pod",
+    kind="Pod",
+    stored="pods",
+    short_names=("po",),
+    categories=("all",),
+    has_log=True,
+    selectable=(
+        "metadata.name",
+        "metadata.namespace",
+        "spec.nodeName",
+        "spec.restartPolicy",
+        "spec.schedulerName",
+        "spec.serviceAccountName",
+        "spec.hostNetwork",
+        "status.phase",
+        "status.podIP",
+        "status.nominatedNodeName",
+    ),
+)
+NODES = Resource(
+    group="",
+    version="v1",
+    plural="nodes",
+    singular="node",
+    kind="Node",
+    stored="nodes",
+    namespaced=False,
+    short_names=("no",),
+    selectable=("metadata.name", "spec.unschedulable"),
+)
 ACCESS_REVIEWS = Resource(
     group="authorization.k8s.io",
     version="v1",
@@ -100,7 +172,18 @@ ACCESS_REVIEWS = Resource(
 )
 SERVICES = Resource("", "v1", "services", "service", "Service", None, short_names=("svc",))
 
-RESOURCES = (INFERENCESERVICES, NAMESPACES, EVENTS, SERVICES, ACCESS_REVIEWS)
+RESOURCES = (
+    INFERENCESERVICES,
+    NAMESPACES,
+    SECRETS,
+    SERVICEACCOUNTS,
+    CONFIGMAPS,
+    EVENTS,
+    PODS,
+    NODES,
+    SERVICES,
+    ACCESS_REVIEWS,
+)
 
 
 def in_group(group: str, version: str) -> tuple[Resource, ...]:

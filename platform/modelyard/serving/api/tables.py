@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
 from typing import Any
 
+from modelyard.serving.api.ages import age
+from modelyard.serving.api.pod_rows import event_cells, node_cells, pod_cells
 from modelyard.serving.api.resources import Resource
 
 Object = dict[str, Any]
@@ -17,30 +18,6 @@ _NAME = (
     " https://kubernetes.io/docs/concepts/overview/working-with-objects/names#names"
 )
 _COLUMN = "Custom resource definition column (in JSONPath format): "
-
-
-def age(since: str | None, now: float) -> str:
-    """A time in the past as kubectl tells it: 4s, 3m20s, 12m, 5h3m, 2d4h, 30d; `<unknown>` without one.
-
-    Source: k8s.io/apimachinery duration.HumanDuration.
-    """
-    if not since:
-        return "<unknown>"
-    seconds = int(now - datetime.fromisoformat(since).timestamp())
-    if seconds < -1:
-        return "<invalid>"
-    minutes, hours, days = max(seconds, 0) // 60, seconds // 3600, seconds // 86400
-    forms = (
-        (seconds < 120, f"{max(seconds, 0)}s"),
-        (minutes < 10, f"{minutes}m{_rest(seconds % 60, 's')}"),
-        (minutes < 180, f"{minutes}m"),
-        (hours < 8, f"{hours}h{_rest(minutes % 60, 'm')}"),
-        (hours < 48, f"{hours}h"),
-        (days < 8, f"{days}d{_rest(hours % 24, 'h')}"),
-        (days < 730, f"{days}d"),
-        (days < 2920, f"{days // 365}y{_rest(days % 365, 'd')}"),
-    )
-    return next((told for holds, told in forms if holds), f"{days // 365}y")
 
 
 def table(resource: Resource, items: list[Object], version: str, *, now: float, include: str = "Metadata") -> Object:
@@ -64,12 +41,8 @@ def table(resource: Resource, items: list[Object], version: str, *, now: float, 
     }
 
 
-def _rest(value: int, unit: str) -> str:
-    return f"{value}{unit}" if value else ""
-
-
-def _column(name: str, kind: str, description: str, text_format: str = "") -> Object:
-    return {"name": name, "type": kind, "format": text_format, "description": description, "priority": 0}
+def _column(name: str, kind: str, description: str, text_format: str = "", *, priority: int = 0) -> Object:
+    return {"name": name, "type": kind, "format": text_format, "description": description, "priority": priority}
 
 
 def _traffic(obj: Object, key: str, value: object) -> Object:
@@ -99,11 +72,19 @@ def _namespace_cells(obj: Object, now: float) -> list[Any]:
     return [meta.get("name", ""), obj.get("status", {}).get("phase"), age(meta.get("creationTimestamp"), now)]
 
 
-def _event_cells(obj: Object, now: float) -> list[Any]:
-    subject = obj.get("involvedObject", {})
-    last = obj.get("lastTimestamp") or obj.get("firstTimestamp") or obj["metadata"].get("creationTimestamp")
-    named = f"{str(subject.get('kind', '')).lower()}/{subject.get('name', '')}"
-    return [age(last, now), obj.get("type"), obj.get("reason"), named, obj.get("message")]
+def _secret_cells(obj: Object, now: float) -> list[Any]:
+    meta = obj["metadata"]
+    return [meta.get("name", ""), obj.get("type"), len(obj.get("data") or {}), age(meta.get("creationTimestamp"), now)]
+
+
+def _config_map_cells(obj: Object, now: float) -> list[Any]:
+    meta, held = obj["metadata"], len(obj.get("data") or {}) + len(obj.get("binaryData") or {})
+    return [meta.get("name", ""), held, age(meta.get("creationTimestamp"), now)]
+
+
+def _service_account_cells(obj: Object, now: float) -> list[Any]:
+    meta = obj["metadata"]
+    return [meta.get("name", ""), len(obj.get("secrets") or []), age(meta.get("creationTimestamp"), now)]
 
 
 def _plain_cells(obj: Object, now: float) -> list[Any]:
@@ -131,10 +112,47 @@ _EVENT = [
     _column("Type", "string", "Normal or Warning"),
     _column("Reason", "string", "Why it happened, in one word"),
     _column("Object", "string", "What it is about"),
+    _column("Subobject", "string", "The part of it", priority=1),
+    _column("Source", "string", "Who tells it", priority=1),
     _column("Message", "string", "What happened"),
+    _column("First Seen", "string", "When the event was first seen", priority=1),
+    _column("Count", "string", "How often it was seen", priority=1),
+    _column("Name", "string", _NAME, "name", priority=1),
 ]
+_POD = [
+    _NAME_COLUMN,
+    _column("Ready", "string", "Containers that are ready, of all"),
+    _column("Status", "string", "Phase of the pod, or what keeps it from running"),
+    _column("Restarts", "string", "How often a container was started again, and when last"),
+    _AGE_COLUMN,
+    _column("IP", "string", "Address of the pod", priority=1),
+    _column("Node", "string", "Where it runs", priority=1),
+    _column("Nominated Node", "string", "Where it is to run", priority=1),
+    _column("Readiness Gates", "string", "More conditions of its readiness", priority=1),
+]
+_NODE = [
+    _NAME_COLUMN,
+    _column("Status", "string", "Whether it takes pods"),
+    _column("Roles", "string", "Roles of the node"),
+    _AGE_COLUMN,
+    _column("Version", "string", "The Kubernetes whose answers are given"),
+    _column("Internal-IP", "string", "Address within", priority=1),
+    _column("External-IP", "string", "Address from outside", priority=1),
+    _column("OS-Image", "string", "Operating system", priority=1),
+    _column("Kernel-Version", "string", "Kernel", priority=1),
+    _column("Container-Runtime", "string", "What runs containers; here they are processes", priority=1),
+]
+_DATA_COLUMN = _column("Data", "string", "How many keys it has")
+_SECRET = [_NAME_COLUMN, _column("Type", "string", "What the secret is for"), _DATA_COLUMN, _AGE_COLUMN]
+_CONFIG_MAP = [_NAME_COLUMN, _DATA_COLUMN, _AGE_COLUMN]
+_SERVICE_ACCOUNT = [_NAME_COLUMN, _column("Secrets", "string", "How many secrets it names"), _AGE_COLUMN]
 _TABLES: dict[str, tuple[list[Object], Callable[[Object, float], list[Any]]]] = {
     "inferenceservices": (_ISVC, _isvc_cells),
     "namespaces": (_NAMESPACE, _namespace_cells),
-    "events": (_EVENT, _event_cells),
+    "secrets": (_SECRET, _secret_cells),
+    "configmaps": (_CONFIG_MAP, _config_map_cells),
+    "serviceaccounts": (_SERVICE_ACCOUNT, _service_account_cells),
+    "events": (_EVENT, event_cells),
+    "pods": (_POD, pod_cells),
+    "nodes": (_NODE, node_cells),
 }

@@ -1,4 +1,4 @@
-"""Schemas of the kinds as data: KServe's for InferenceService, and what every object's metadata may hold."""
+"""Schemas of the kinds as data: KServe's for InferenceService, those of the core kinds, and that of metadata."""
 
 from __future__ import annotations
 
@@ -8,47 +8,23 @@ from typing import Any
 
 import orjson
 
+from modelyard.serving.api.schemas.core import CORE
+from modelyard.serving.api.schemas.meta import OBJECT_META
+
+__all__ = ["CORE", "OBJECT_META", "inference_service", "schema_of"]
+
 Schema = dict[str, Any]
 
-_TEXT: Schema = {"type": "string"}
-_TEXTS: Schema = {"type": "object", "additionalProperties": _TEXT}
-_ANY: Schema = {"x-kubernetes-preserve-unknown-fields": True}
-
-OBJECT_META: Schema = {
+_ANY_KIND: Schema = {
     "type": "object",
-    "properties": {
-        "annotations": _TEXTS,
-        "creationTimestamp": {"type": "string", "format": "date-time"},
-        "deletionGracePeriodSeconds": {"type": "integer", "format": "int64"},
-        "deletionTimestamp": {"type": "string", "format": "date-time"},
-        "finalizers": {"type": "array", "items": _TEXT},
-        "generateName": _TEXT,
-        "generation": {"type": "integer", "format": "int64"},
-        "labels": _TEXTS,
-        "managedFields": {"type": "array", "items": _ANY},
-        "name": _TEXT,
-        "namespace": _TEXT,
-        "ownerReferences": {
-            "type": "array",
-            "items": {
-                "type": "object",
-                "properties": {
-                    "apiVersion": _TEXT,
-                    "blockOwnerDeletion": {"type": "boolean"},
-                    "controller": {"type": "boolean"},
-                    "kind": _TEXT,
-                    "name": _TEXT,
-                    "uid": _TEXT,
-                },
-                "required": ["apiVersion", "kind", "name", "uid"],
-            },
-        },
-        "resourceVersion": _TEXT,
-        "selfLink": _TEXT,
-        "uid": _TEXT,
-    },
+    "x-kubernetes-preserve-unknown-fields": True,
+    "properties": {"metadata": OBJECT_META},
 }
-"""metadata, as k8s.io/apimachinery ObjectMeta has it."""
+
+
+def schema_of(plural: str) -> Schema:
+    """The schema of a kind by its plural; of a kind without one, that of any object with metadata."""
+    return inference_service() if plural == "inferenceservices" else CORE.get(plural, _ANY_KIND)
 
 
 @cache
