@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from modelyard.services import (
+    activator,
     alertmanager,
     envoy,
     grafana,
@@ -22,6 +23,7 @@ CATALOG: tuple[Service, ...] = (
     alertmanager.SERVICE,
     replicas.SERVICE,
     serving.SERVICE,
+    activator.SERVICE,
     envoy.SERVICE,
     monitor.SERVICE,
     grafana.SERVICE,

@@ -14,8 +14,9 @@ from modelyard.connections import Connections, connect
 from modelyard.serving import metrics
 from modelyard.serving.api import create_app
 from modelyard.serving.controller import Controller, ControllerConfig
+from modelyard.serving.envoy_bootstrap import write_bootstrap
 from modelyard.serving.envoy_files import Gateway
-from modelyard.serving.gateway import watched_folder, write_bootstrap
+from modelyard.serving.gateway import watched_folder
 from modelyard.serving.replicas import only_one
 from modelyard.serving.store import Store
 from modelyard.settings import Settings, load_settings
@@ -39,7 +40,7 @@ def controller_of(conn: Connections, settings: Settings, store: Store) -> Contro
         targets=layout.config / "targets" / "replicas.json",
         require_registered=settings.require_registered_models,
     )
-    gateway = Gateway(watched_folder(conn), layout.socket("envoy-admin"))
+    gateway = Gateway(watched_folder(conn), layout.socket("envoy-admin"), layout.socket("activator"))
     return Controller(store, config, gateway, layout.socket("replicas"))
 
 

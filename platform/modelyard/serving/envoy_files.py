@@ -15,10 +15,11 @@ POLL_S = 0.01
 
 
 class Gateway:
-    """Envoy of the yard, by its watched folder and its admin socket."""
+    """Envoy of the yard, by its watched folder and its admin socket; `activator` is where it finds that one."""
 
-    def __init__(self, folder: Path, admin: Path) -> None:
+    def __init__(self, folder: Path, admin: Path, activator: Path) -> None:
         self._folder = folder
+        self._activator = activator
         self._admin = httpx.AsyncClient(
             transport=httpx.AsyncHTTPTransport(uds=str(admin)), base_url="http://envoy", timeout=2.0
         )
@@ -29,7 +30,7 @@ class Gateway:
         Clusters and their endpoints come before the routes that name them. A cluster that routes still name must stay
         in the table for one more call.
         """
-        files = envoy_files(table, self._folder)
+        files = envoy_files(table, self._folder, self._activator)
         routes = files.pop("rds.json")
         changed = [replace_file(self._folder / name, content) for name, content in files.items()]
         if any(changed):

@@ -1,4 +1,4 @@
-"""Envoy's configuration from the traffic table: pure functions, and the writer of the bootstrap.
+"""Envoy's configuration from the traffic table: pure functions.
 
 Listeners are fixed; clusters (CDS), endpoints (EDS, one file a cluster) and routes (RDS) are files that Envoy watches.
 Each file carries a hash of its content as version, which Envoy's admin tells back once it has taken the file.
@@ -14,6 +14,7 @@ from typing import Any
 import orjson
 
 from modelyard.connections import Connections
+from modelyard.serving.activator_messages import DEFAULT_TIMEOUT_S, NAMESPACE_HEADER, REVISION_HEADER
 
 Json = dict[str, Any]
 
@@ -21,17 +22,11 @@ ROUTES = "routes"
 CONNECT_TIMEOUT = "1s"
 IDLE_TIMEOUT = "30s"
 """Shorter than the model server's keep-alive of 65 s, so that Envoy never sends on a connection just being closed."""
-DEFAULT_TIMEOUT_S = 300
+BACKSTOP_S = 2
+"""Envoy waits so much longer than a route's timeout, which replica and activator keep: they answer with reasons."""
 MANY = 100_000
 """Raised limit of each circuit breaker; Envoy's defaults (1024, 3 retries) fail a load test, not a model."""
-LATENCY_BUCKETS_MS = [
-    *(1, 2, 3, 4, 5, 6, 8, 10, 12, 15, 20, 25, 30, 40, 50, 65, 80, 100, 130, 160, 200, 250, 300, 400, 500, 650, 800),
-    *(1_000, 1_500, 2_000, 3_000, 5_000, 10_000, 30_000, 60_000, 300_000),
-]
-"""Bounds of the time to an answer: a quarter apart, as a quantile can be wrong by a bucket; Envoy's own double."""
 TYPE_URL = "type.googleapis.com/envoy.config"
-HCM = "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"
-ROUTER = "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router"
 HTTP_OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
 
 
@@ -95,9 +90,12 @@ def tag_host(route: Route, tag: str, domain: str) -> str:
     return f"{tag}-{route.inferenceservice}-predictor.{route.namespace}.{domain}"
 
 
-def envoy_files(table: TrafficTable, folder: Path) -> dict[str, bytes]:
-    """Watched files by path relative to `folder`: cds.json, rds.json and one EDS file a backend."""
-    files = {backend.file: resources([endpoints(backend)]) for backend in table.backends}
+def envoy_files(table: TrafficTable, folder: Path, activator: Path) -> dict[str, bytes]:
+    """Watched files by path relative to `folder`: cds.json, rds.json and one EDS file a backend.
+
+    `activator` is the Unix socket of the activator, which gets what no replica can take.
+    """
+    files = {backend.file: resources([endpoints(backend, activator)]) for backend in table.backends}
     files["cds.json"] = resources([cluster(backend, folder) for backend in table.backends])
     files["rds.json"] = resources([routes(table)])
     return files
@@ -114,28 +112,38 @@ def version_of(file: bytes) -> str:
     return orjson.loads(file)["version_info"]
 
 
-def endpoints(backend: Backend) -> Json:
-    """ClusterLoadAssignment of a backend; without ports Envoy answers 503 at once."""
+def endpoints(backend: Backend, activator: Path) -> Json:
+    """ClusterLoadAssignment of a backend: its replicas, and behind them the activator.
+
+    The overprovisioning factor says that one replica out of a thousand is enough to keep the activator out of it.
+    """
+    replicas = [{"endpoint": {"address": loopback(port)}} for port in backend.ports]
     return {
         "@type": f"{TYPE_URL}.endpoint.v3.ClusterLoadAssignment",
         "cluster_name": backend.cluster,
         "endpoints": [
-            {"lb_endpoints": [{"endpoint": {"address": _loopback(port)}} for port in backend.ports]},
+            {"priority": 0, "lb_endpoints": replicas},
+            {"priority": 1, "lb_endpoints": [{"endpoint": {"address": pipe(activator)}}]},
         ],
+        "policy": {"overprovisioning_factor": MANY},
     }
 
 
 def cluster(backend: Backend, folder: Path) -> Json:
-    """Cluster of a backend."""
+    """Cluster of a backend.
+
+    A panic threshold of 1 percent: only when nothing at all is left, everything is tried, the activator among it.
+    """
     limits = dict.fromkeys(("max_connections", "max_pending_requests", "max_requests", "max_retries"), MANY)
     return {
         "@type": f"{TYPE_URL}.cluster.v3.Cluster",
         "name": backend.cluster,
         "type": "EDS",
-        "eds_cluster_config": {"eds_config": _watched(folder / backend.file)},
+        "eds_cluster_config": {"eds_config": watched(folder / backend.file)},
         "connect_timeout": CONNECT_TIMEOUT,
         "lb_policy": "LEAST_REQUEST",
-        "common_lb_config": {"healthy_panic_threshold": {"value": 0}},
+        "common_lb_config": {"healthy_panic_threshold": {"value": 1}},
+        "outlier_detection": OUTLIERS,
         "circuit_breakers": {"thresholds": [limits]},
         "typed_extension_protocol_options": {
             HTTP_OPTIONS: {
@@ -145,6 +153,30 @@ def cluster(backend: Backend, folder: Path) -> Json:
             }
         },
     }
+
+
+OUTLIERS = {
+    # Only what Envoy itself saw fail: a connection refused or broken. Answers of a model never count, 5xx neither.
+    "split_external_local_origin_errors": True,
+    "consecutive_local_origin_failure": 1,
+    "enforcing_consecutive_local_origin_failure": 100,
+    **dict.fromkeys(
+        (
+            "enforcing_consecutive_5xx",
+            "enforcing_consecutive_gateway_failure",
+            "enforcing_success_rate",
+            "enforcing_local_origin_success_rate",
+            "enforcing_failure_percentage",
+            "enforcing_failure_percentage_local_origin",
+        ),
+        0,
+    ),
+    "max_ejection_percent": 100,
+    "interval": "0.25s",
+    "base_ejection_time": "1s",
+    "max_ejection_time": "2s",
+}
+"""A dead replica's port gets nothing for a second or two, whether or not there is a control plane to take it away."""
 
 
 def routes(table: TrafficTable) -> Json:
@@ -167,35 +199,70 @@ def _service_host(route: Route, domain: str) -> Json:
     weights: dict[str, int] = {}
     for share in route.shares:
         weights[share.revision] = weights.get(share.revision, 0) + share.percent
-    parts = [{"name": f"{route.namespace}/{rev}", "weight": weight} for rev, weight in weights.items() if weight > 0]
-    weighted = {"clusters": parts}
+    parts = [
+        {
+            "name": f"{route.namespace}/{revision}",
+            "weight": weight,
+            "request_headers_to_add": _headers_for(route, revision),
+        }
+        for revision, weight in weights.items()
+        if weight > 0
+    ]
     name = f"{route.namespace}/{route.inferenceservice}"
-    return _virtual_host(name, hosts_of(route, domain), {"weighted_clusters": weighted}, route)
+    return _virtual_host(name, hosts_of(route, domain), {"weighted_clusters": {"clusters": parts}}, route)
 
 
 def _tag_host(route: Route, share: Share, domain: str) -> Json:
     name = f"{route.namespace}/{share.tag}-{route.inferenceservice}"
     to = {"cluster": f"{route.namespace}/{share.revision}"}
-    return _virtual_host(name, [tag_host(route, share.tag, domain)], to, route)
+    host = _virtual_host(name, [tag_host(route, share.tag, domain)], to, route)
+    host["routes"][0]["request_headers_to_add"] = _headers_for(route, share.revision)
+    return host
+
+
+def _headers_for(route: Route, revision: str) -> list[Json]:
+    """What the activator knows a request's revision by, in place of whatever a client has sent."""
+    told = {NAMESPACE_HEADER: route.namespace, REVISION_HEADER: revision}
+    return [{"header": {"key": key, "value": value}, "append_action": OVERWRITE} for key, value in told.items()]
 
 
 def _virtual_host(name: str, domains: list[str], to: Json, route: Route) -> Json:
-    retry = {
-        # Each of these says that the replica has not begun; a POST is never sent twice.
-        "retry_on": "connect-failure,refused-stream,reset-before-request",
-        "num_retries": 3,
-        "retry_host_predicate": [
-            {
-                "name": "envoy.retry_host_predicates.previous_hosts",
-                "typed_config": {
-                    "@type": "type.googleapis.com/envoy.extensions.retry.host.previous_hosts.v3.PreviousHostsPredicate"
-                },
-            }
-        ],
-        "host_selection_retry_max_attempts": 3,
+    action = {**to, "timeout": f"{route.timeout_s + BACKSTOP_S}s", "retry_policy": RETRIES}
+    return {
+        "name": name,
+        "domains": domains,
+        # The activator counts a request's attempts, so that one that kills replicas kills few.
+        "include_request_attempt_count": True,
+        # With these a client would keep its requests out of the count that scales.
+        "request_headers_to_remove": ["K-Proxy-Request", "K-Network-Probe"],
+        "routes": [{"match": {"prefix": "/"}, "route": action}],
     }
-    action = {**to, "timeout": f"{route.timeout_s}s", "retry_policy": retry}
-    return {"name": name, "domains": domains, "routes": [{"match": {"prefix": "/"}, "route": action}]}
+
+
+RETRIES = {
+    # `reset` sends a request again that a replica may have begun: predict is a pure function.
+    "retry_on": "connect-failure,refused-stream,reset-before-request,reset",
+    "num_retries": 6,
+    "retry_back_off": {"base_interval": "0.025s", "max_interval": "1s"},
+    # The second attempt is the activator's, which knows which replicas live, holds where none does, and keeps count.
+    "retry_priority": {
+        "name": "envoy.retry_priorities.previous_priorities",
+        "typed_config": {
+            "@type": "type.googleapis.com/envoy.extensions.retry.priority.previous_priorities.v3"
+            ".PreviousPrioritiesConfig",
+            "update_frequency": 1,
+        },
+    },
+    "retry_host_predicate": [
+        {
+            "name": "envoy.retry_host_predicates.previous_hosts",
+            "typed_config": {
+                "@type": "type.googleapis.com/envoy.extensions.retry.host.previous_hosts.v3.PreviousHostsPredicate"
+            },
+        }
+    ],
+    "host_selection_retry_max_attempts": 3,
+}
 
 
 def _waiting_host(route: Route, domain: str) -> Json:
@@ -222,87 +289,18 @@ def _answering_host(name: str, domains: list[str], status: int, told: Json) -> J
 OVERWRITE = "OVERWRITE_IF_EXISTS_OR_ADD"
 
 
-def bootstrap(*, gateway_port: int, stats_port: int, admin: Path, folder: Path) -> Json:
-    """Envoy's bootstrap.
-
-    Args:
-        gateway_port: port of 127.0.0.1 that clients call.
-        stats_port: port of 127.0.0.1 that answers /stats/prometheus and nothing else of the admin interface.
-        admin: Unix socket of the admin interface, mode 0600.
-        folder: the watched folder.
-    """
-    return {
-        "node": {"id": "modelyard", "cluster": "modelyard"},
-        "admin": {"address": {"pipe": {"path": str(admin), "mode": 0o600}}},
-        "stats_flush_interval": "1s",
-        "stats_config": {
-            "histogram_bucket_settings": [{"match": {"suffix": "upstream_rq_time"}, "buckets": LATENCY_BUCKETS_MS}]
-        },
-        "dynamic_resources": {"cds_config": _watched(folder / "cds.json")},
-        "static_resources": {
-            "listeners": [_gateway_listener(gateway_port, folder), _stats_listener(stats_port)],
-            "clusters": [_admin_cluster(admin)],
-        },
-    }
+def pipe(path: Path) -> Json:
+    """A Unix socket, as an address of Envoy's."""
+    return {"pipe": {"path": str(path)}}
 
 
-def _gateway_listener(port: int, folder: Path) -> Json:
-    manager = {
-        "stat_prefix": "gateway",
-        "rds": {"route_config_name": ROUTES, "config_source": _watched(folder / "rds.json")},
-        "local_reply_config": {"mappers": [_no_replica_reply()]},
-        "server_header_transformation": "OVERWRITE",
-    }
-    return _listener("gateway", port, manager)
-
-
-def _no_replica_reply() -> Json:
-    text = '{"error": "%REQ(:AUTHORITY)% has no replica that is ready", "next": "kubectl get inferenceservices -A"}\n'
-    return {
-        "filter": {"response_flag_filter": {"flags": ["UH", "NC"]}},
-        "body_format_override": {
-            "text_format_source": {"inline_string": text},
-            "content_type": "application/json",
-        },
-    }
-
-
-def _stats_listener(port: int) -> Json:
-    only = {"match": {"path": "/stats/prometheus"}, "route": {"cluster": "admin"}}
-    rest = {"match": {"prefix": "/"}, "direct_response": {"status": 404}}
-    inline = {"virtual_hosts": [{"name": "stats", "domains": ["*"], "routes": [only, rest]}]}
-    return _listener("stats", port, {"stat_prefix": "stats", "route_config": inline})
-
-
-def _listener(name: str, port: int, manager: Json) -> Json:
-    router = {"name": "envoy.filters.http.router", "typed_config": {"@type": ROUTER}}
-    held = {"@type": HCM, "http_filters": [router], **manager}
-    return {
-        "name": name,
-        "address": _loopback(port),
-        # Two Envoys must not share a port: the second has to fail, and loudly.
-        "enable_reuse_port": False,
-        "filter_chains": [
-            {"filters": [{"name": "envoy.filters.network.http_connection_manager", "typed_config": held}]},
-        ],
-    }
-
-
-def _admin_cluster(admin: Path) -> Json:
-    endpoint = {"endpoint": {"address": {"pipe": {"path": str(admin)}}}}
-    return {
-        "name": "admin",
-        "type": "STATIC",
-        "connect_timeout": CONNECT_TIMEOUT,
-        "load_assignment": {"cluster_name": "admin", "endpoints": [{"lb_endpoints": [endpoint]}]},
-    }
-
-
-def _loopback(port: int) -> Json:
+def loopback(port: int) -> Json:
+    """A port of 127.0.0.1, as an address of Envoy's."""
     return {"socket_address": {"address": "127.0.0.1", "port_value": port}}
 
 
-def _watched(path: Path) -> Json:
+def watched(path: Path) -> Json:
+    """A file that Envoy follows."""
     source = {"path": str(path), "watched_directory": {"path": str(path.parent)}}
     return {"path_config_source": source, "resource_api_version": "V3"}
 
@@ -323,26 +321,3 @@ def replace_file(path: Path, content: bytes) -> bool:
     part.write_bytes(content)
     part.replace(path)
     return True
-
-
-def write_bootstrap(conn: Connections) -> Path:
-    """Write Envoy's bootstrap, and empty tables where the control plane has written none yet.
-
-    Returns:
-        The bootstrap's path, for `envoy --concurrency 1 --disable-hot-restart -c PATH`.
-    """
-    folder = watched_folder(conn)
-    (folder / "eds").mkdir(parents=True, exist_ok=True)
-    conn.layout.runtime.mkdir(mode=0o700, parents=True, exist_ok=True)
-    for name, content in envoy_files(TrafficTable(conn.domain), folder).items():
-        if not (folder / name).exists():
-            replace_file(folder / name, content)
-    held = bootstrap(
-        gateway_port=conn.port("gateway"),
-        stats_port=conn.port("envoy_stats"),
-        admin=conn.layout.socket("envoy-admin"),
-        folder=folder,
-    )
-    path = folder / "bootstrap.json"
-    replace_file(path, orjson.dumps(held, option=orjson.OPT_INDENT_2))
-    return path

@@ -31,7 +31,7 @@ from modelyard.codec import encode_rows
 from modelyard.connections import Connections, connect
 from modelyard.digest import model_digest
 from modelyard.kube import InferenceServices
-from modelyard.serving.gateway import write_bootstrap
+from modelyard.serving.envoy_bootstrap import write_bootstrap
 from modelyard.serving.replica_records import ReplicaRecord, read_replica_records
 from modelyard.serving.replicas_client import ask_replicas
 from modelyard.waiting import wait_until
@@ -94,6 +94,11 @@ class Runtime:
                 *("--concurrency", "1", "--disable-hot-restart", "--log-level", "warning"),
                 *("-c", str(write_bootstrap(self.conn))),
             ],
+            "activator": [
+                *(sys.executable, "-m", "modelyard.serving.activator"),
+                *("--socket", str(self.conn.layout.socket("activator"))),
+                *("--control", str(self.conn.layout.socket("activator-control"))),
+            ],
             "replicas": [sys.executable, "-m", "modelyard.serving.replicas"],
             "serving": [sys.executable, "-m", "modelyard.serving"],
         }[name]
@@ -108,6 +113,8 @@ class Runtime:
         try:
             if name == "replicas":
                 ask_replicas(self.conn.layout.socket("replicas"))
+            elif name == "activator":
+                return self.conn.layout.socket("activator").exists()
             elif name == "envoy":
                 # Its own admin socket too: another Envoy could hold the port.
                 httpx.get(f"{self.conn.address('envoy_stats')}/stats/prometheus").raise_for_status()
@@ -287,7 +294,7 @@ def runtime() -> Iterator[Runtime]:
     environment = {**os.environ, **conn.environment(), "RCLONE_AUTH_KEY": secret, "OMP_NUM_THREADS": "1"}
     held = Runtime(conn, environment, models)
     try:
-        for name in ("objectstore", "replicas", "serving", "envoy"):
+        for name in ("objectstore", "activator", "replicas", "serving", "envoy"):
             held.start(name)
         yield held
     finally:

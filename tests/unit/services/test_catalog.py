@@ -6,6 +6,7 @@ DESIGNED = {
     "mlflow",
     "prometheus",
     "alertmanager",
+    "activator",
     "envoy",
     "serving",
     "replicas",

@@ -1,0 +1,235 @@
+"""The activator's queue of one revision: who waits, which replica is next, and what is told about it.
+
+No socket and no clock: time is an argument in monotonic seconds. Places are asyncio futures, which a test may resolve
+as well as a server. Sources: knative serving v0.50, pkg/activator/net/{throttler,lb_policy}.go (balancing, capacity),
+pkg/activator/handler/concurrency_reporter.go (reports), pkg/queue/breaker.go (bound).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from modelyard.serving.activator_messages import Key, Report, TableEntry
+
+QUEUE_LIMIT = 10_000
+"""Requests of one revision that the activator holds or forwards; upstream's breaker queue has the same bound."""
+SUSPECT_S = 0.2
+"""Seconds that a replica which broke off is left alone; upstream probes as often."""
+FEW = 3
+"""Up to this containerConcurrency the first replica with room is taken, so that the others may become idle."""
+
+
+class QueueFull(Exception):
+    """The revision has as many requests as it may."""
+
+
+class RevisionGone(Exception):
+    """The control plane has told a table without the revision."""
+
+
+class Dropped(Exception):
+    """The activator ends; another one will hold the request."""
+
+
+@dataclass
+class Replica:
+    """One ready replica: requests of ours that it has, and what is known against it."""
+
+    port: int
+    in_flight: int = 0
+    suspect_until_s: float | None = None
+
+    def has_room(self, container_concurrency: int, now: float) -> bool:
+        """Whether one more request may go to it; one that broke off gets one at a time until it has answered."""
+        if self.suspect_until_s is not None:
+            return now >= self.suspect_until_s and self.in_flight == 0
+        return container_concurrency == 0 or self.in_flight < container_concurrency
+
+
+def pick_replica(
+    replicas: Sequence[Replica], container_concurrency: int, *, turn: int, now: float, draw: random.Random
+) -> Replica | None:
+    """The replica of the next request, or None where none has room.
+
+    Args:
+        replicas: in the order in which they were told.
+        container_concurrency: 0: the less busy of two drawn ones; up to 3: the first with room; more: by turns.
+        turn: counts the requests so far, for the turns.
+        now: monotonic seconds.
+        draw: randomness of the two.
+    """
+    able = [replica for replica in replicas if replica.has_room(container_concurrency, now)]
+    if not able:
+        return None
+    if container_concurrency == 0:
+        return min(draw.sample(able, min(2, len(able))), key=lambda replica: replica.in_flight)
+    if container_concurrency <= FEW:
+        return able[0]
+    return able[turn % len(able)]
+
+
+@dataclass
+class Gauge:
+    """Time average of a number that changes, and arrivals, since they were last taken."""
+
+    level: int = 0
+    area_s: float = 0.0
+    arrivals: int = 0
+    since_s: float = 0.0
+    changed_s: float = 0.0
+
+    def change(self, step: int, now: float) -> None:
+        """The number grows or shrinks by one."""
+        self.area_s += self.level * (now - self.changed_s)
+        self.changed_s = now
+        self.level += step
+        self.arrivals += step > 0
+
+    def take(self, now: float) -> tuple[float, float]:
+        """Average of the number and arrivals a second since the last call."""
+        self.change(0, now)
+        span_s = now - self.since_s
+        taken = (self.area_s / span_s, self.arrivals / span_s) if span_s > 0 else (float(self.level), 0.0)
+        self.area_s, self.arrivals, self.since_s = 0.0, 0, now
+        return taken
+
+
+@dataclass
+class RevisionQueue:
+    """Requests of one revision in the order in which they came, and its replicas.
+
+    `on_poke` is called once when a request comes and there is no replica, and again when the last replica goes.
+    """
+
+    key: Key
+    on_poke: Callable[[Key], None]
+    now: float = 0.0
+    entry: TableEntry | None = None
+    limit: int = QUEUE_LIMIT
+    draw: random.Random = field(default_factory=random.Random)
+    replicas: dict[int, Replica] = field(default_factory=dict)
+    waiting: dict[asyncio.Future[int], None] = field(default_factory=dict)
+    turn: int = 0
+    poked: bool = False
+    idle_told: bool = True
+    gauge: Gauge = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.gauge = Gauge(since_s=self.now, changed_s=self.now)
+
+    @property
+    def container_concurrency(self) -> int:
+        """Requests that a replica takes at a time, 0 for any number."""
+        return self.entry.container_concurrency if self.entry else 0
+
+    @property
+    def active(self) -> int:
+        """Requests that are being forwarded."""
+        return self.gauge.level - len(self.waiting)
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether no request is here and the last report has said so."""
+        return self.gauge.level == 0 and self.idle_told
+
+    def enter(self, now: float) -> None:
+        """Count a request in.
+
+        Raises:
+            QueueFull: there are as many as may be; the caller must not call `leave`.
+        """
+        if self.gauge.level >= self.limit:
+            raise QueueFull
+        self.gauge.change(1, now)
+        self.idle_told = False
+        if not self.replicas and not self.poked:
+            self.poke()
+
+    def leave(self, now: float) -> None:
+        """Count a request out, however it ended."""
+        self.gauge.change(-1, now)
+        if self.gauge.level == 0:
+            self.poked = False
+
+    def poke(self) -> None:
+        """Ask for a replica."""
+        self.poked = True
+        self.on_poke(self.key)
+
+    def wait(self, place: asyncio.Future[int], now: float) -> None:
+        """Give the place a port as soon as there is one with room."""
+        self.waiting[place] = None
+        self.dispatch(now)
+
+    def give_up(self, place: asyncio.Future[int], now: float) -> None:
+        """A place is not wanted any more; a port that it has got is free again."""
+        self.waiting.pop(place, None)
+        if place.done() and not place.cancelled() and place.exception() is None:
+            self.release(place.result(), now)
+
+    def release(self, port: int, now: float, *, answered: bool = False) -> None:
+        """A replica has one request less; one that has answered is suspect no longer."""
+        replica = self.replicas.get(port)
+        if replica is not None:
+            replica.in_flight = max(0, replica.in_flight - 1)
+            if answered:
+                replica.suspect_until_s = None
+        self.dispatch(now)
+
+    def suspect(self, port: int, now: float) -> None:
+        """A replica refused or broke off; called before `release`."""
+        replica = self.replicas.get(port)
+        if replica is not None:
+            replica.suspect_until_s = now + SUSPECT_S
+
+    def tell(self, entry: TableEntry, now: float) -> None:
+        """Take the control plane's word for the ports; one that stays keeps its count."""
+        had = bool(self.replicas)
+        self.entry = entry
+        self.replicas = {port: self.replicas.get(port) or Replica(port) for port in entry.ports}
+        if self.replicas:
+            self.poked = False
+        elif had and self.gauge.level:
+            self.poke()
+        self.dispatch(now)
+
+    def end(self, why: type[RevisionGone] | type[Dropped]) -> None:
+        """There will be no replica: whoever waits is told why."""
+        self.entry = None
+        self.replicas = {}
+        for place in self.waiting:
+            if not place.done():
+                place.set_exception(why())
+        self.waiting.clear()
+
+    def dispatch(self, now: float) -> None:
+        """Give ports to those who wait, first come first served."""
+        while self.waiting and self.replicas:
+            place = next(iter(self.waiting))
+            if place.done():
+                del self.waiting[place]
+                continue
+            replica = pick_replica(
+                list(self.replicas.values()), self.container_concurrency, turn=self.turn, now=now, draw=self.draw
+            )
+            if replica is None:
+                return
+            del self.waiting[place]
+            self.turn += 1
+            replica.in_flight += 1
+            place.set_result(replica.port)
+
+    def retry_at_s(self) -> float | None:
+        """When a suspect replica may be tried again for those who wait; None where nobody waits for that."""
+        times = [r.suspect_until_s for r in self.replicas.values() if r.suspect_until_s is not None]
+        return min(times) if times and self.waiting else None
+
+    def report(self, now: float) -> Report:
+        """What happened since the last report."""
+        concurrency, rps = self.gauge.take(now)
+        held = Report(active=self.active, queued=len(self.waiting), concurrency=concurrency, rps=rps)
+        self.idle_told = concurrency == 0 and rps == 0 and self.gauge.level == 0
+        return held
