@@ -18,6 +18,7 @@ from modelyard.serving.envoy_bootstrap import write_bootstrap
 from modelyard.serving.envoy_files import Gateway
 from modelyard.serving.gateway import watched_folder
 from modelyard.serving.replicas import only_one
+from modelyard.serving.seeds import seed
 from modelyard.serving.store import Store
 from modelyard.settings import Settings, load_settings
 
@@ -61,6 +62,7 @@ class Server(uvicorn.Server):
 async def serve(conn: Connections, settings: Settings) -> None:
     """Answer the API and reconcile until SIGTERM."""
     store = Store(conn.layout.data("serving") / "store.sqlite")
+    seed(store, conn, [settings.namespace])
     token = conn.credentials.kubernetes_token
     app = create_app(
         store,
