@@ -69,6 +69,7 @@ async def serve(conn: Connections, settings: Settings) -> None:
         token=token,
         extra_routes=[Route("/metrics", metrics_endpoint)],
         namespaces=("default", "kube-system", settings.namespace),
+        logs=conn.layout.logs,
     )
     tls = conn.layout.tls
     server = Server(

@@ -33,18 +33,26 @@ def store(tmp_path: Path):
 
 
 @pytest.fixture
-def ask(store: Store) -> Callable[..., httpx.Response]:
+def make_ask() -> Callable[..., Callable[..., httpx.Response]]:
+    """Makes a function that sends one request to an API."""
+
+    def of(app: Any) -> Callable[..., httpx.Response]:
+        def send(method: str, path: str, body: Any = None, *, token: str = TOKEN, **headers: str) -> httpx.Response:
+            async def once() -> httpx.Response:
+                transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
+                async with httpx.AsyncClient(transport=transport, base_url="https://yard") as client:
+                    content = body.encode() if isinstance(body, str) else json.dumps(body).encode()
+                    sent = {"authorization": f"Bearer {token}"} | {k.replace("_", "-"): v for k, v in headers.items()}
+                    return await client.request(method, path, content=None if body is None else content, headers=sent)
+
+            return asyncio.run(once())
+
+        return send
+
+    return of
+
+
+@pytest.fixture
+def ask(store: Store, make_ask: Callable) -> Callable[..., httpx.Response]:
     """Send one request to an API with the namespaces `rec` and `default`."""
-    app = create_app(store, token=TOKEN, namespaces=("default", "rec"))
-
-    def send(method: str, path: str, body: Any = None, *, token: str = TOKEN, **headers: str) -> httpx.Response:
-        async def once() -> httpx.Response:
-            transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
-            async with httpx.AsyncClient(transport=transport, base_url="https://yard") as client:
-                content = body.encode() if isinstance(body, str) else json.dumps(body).encode()
-                sent = {"authorization": f"Bearer {token}"} | {k.replace("_", "-"): v for k, v in headers.items()}
-                return await client.request(method, path, content=None if body is None else content, headers=sent)
-
-        return asyncio.run(once())
-
-    return send
+    return make_ask(create_app(store, token=TOKEN, namespaces=("default", "rec")))
