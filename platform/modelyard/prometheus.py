@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from modelyard.autoscaling.values import parse_duration
 from modelyard.errors import ServiceFailed, YardError
 
 
@@ -54,6 +55,15 @@ class Prometheus:
         groups = self._get("/api/v1/rules", {"type": "alert"})["groups"]
         held = [datetime.fromisoformat(rule["lastEvaluation"]) for group in groups for rule in group["rules"]]
         return min((moment.timestamp() for moment in held if moment.year > 1), default=0.0)
+
+    def intervals(self) -> tuple[float, float]:
+        """Seconds between two scrapes, and between two evaluations of the slowest group of rules."""
+        import yaml
+
+        held = yaml.safe_load(self._get("/api/v1/status/config", {})["yaml"])
+        groups = self._get("/api/v1/rules", {})["groups"]
+        scrape_s = parse_duration(held.get("global", {}).get("scrape_interval", "1m"))
+        return scrape_s, max((float(group["interval"]) for group in groups), default=0.0)
 
     def _get(self, path: str, params: dict[str, str]) -> Any:
         import httpx

@@ -31,12 +31,16 @@ class Curve:
 
 @dataclass(frozen=True)
 class Panel:
-    """One chart: its name with the unit, its curves, and a limit where there is one. `high` is at least the top."""
+    """One chart: its name with the unit, its curves, and a limit where there is one.
+
+    `high` is at least the top of its axis; `whole` says that only whole numbers are values.
+    """
 
     name: str
     curves: Sequence[Curve]
     limit: Limit | None = None
     high: float = 0.0
+    whole: bool = False
 
 
 @dataclass(frozen=True)
@@ -67,9 +71,15 @@ def standalone(svg: str) -> str:
     return svg.replace("<title>", f"<style>{escape(sheet, quote=False)}</style><title>", 1)
 
 
-def ticks(high: float, most: int = 5) -> list[float]:
-    """Round values (1, 2 or 5 times a power of ten apart) from 0 to at least `high`; at most `most` steps."""
-    rough = max(high, 1e-9) / most
+def ticks(high: float, most: int = 5, least: float = 1e-9) -> list[float]:
+    """Round values (1, 2 or 5 times a power of ten apart) from 0 to at least `high`.
+
+    Args:
+        high: what the last one reaches.
+        most: steps.
+        least: width of a step, 1 for what is counted.
+    """
+    rough = max(high / most, least)
     power = 10.0 ** math.floor(math.log10(rough))
     step = next(factor * power for factor in (1, 2, 5, 10) if factor * power >= rough * (1 - 1e-9))
     return [round(step * n, 10) for n in range(math.ceil(high / step - 1e-9) + 1)]
@@ -78,7 +88,7 @@ def ticks(high: float, most: int = 5) -> list[float]:
 def _panel(panel: Panel, top: float, seconds: float) -> str:
     values = [value for curve in panel.curves for _, value in curve.points if value is not None]
     limit = [panel.limit.value] if panel.limit else []
-    marks = ticks(max([panel.high, *limit, *values, 0.0]) or 1.0)
+    marks = ticks(max([panel.high, *limit, *values, 0.0]) or 1.0, least=1.0 if panel.whole else 1e-9)
     high = marks[-1] or 1.0
     drawn = [_mark(mark, top, high) for mark in marks]
     for number, curve in enumerate(panel.curves):

@@ -74,14 +74,14 @@ class Locust:
         """Whether the process is there."""
         return self.process.poll() is None
 
-    def cue(self, users: int) -> None:
-        """So many users from now on.
+    def cue(self, users: int, **more: Any) -> None:
+        """So many users from now on; `more` is for the test's own user.
 
         Raises:
             CommandFailed: Locust has ended.
         """
         try:
-            self._input.write(json.dumps({"users": users}) + "\n")
+            self._input.write(json.dumps({"users": users, **more}) + "\n")
             self._input.flush()
         except (OSError, ValueError) as error:
             raise self.failed() from error

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import importlib.util
+import importlib
 import os
+import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -15,11 +16,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
 from modelyard.connections import REPOSITORY
-from modelyard.errors import CommandFailed, YardError
+from modelyard.errors import YardError
 from modelyard.kube import InferenceServices
 from modelyard.load import models
 from modelyard.load.measures import Request, read_requests
-from modelyard.load.objectives import Objective, Verdict, with_limits
+from modelyard.load.objectives import Objective, Verdict, find, with_limits
 from modelyard.load.process import Locust, environment_of, locust_argv
 from modelyard.load.sampling import Sample, Sampler
 from modelyard.load.view import View
@@ -158,7 +159,11 @@ class LoadTest:
 
     def verdict(self, objective: str, measured: float | None) -> Verdict:
         """The verdict of an objective of the SLO."""
-        return next(o for o in self.slo if o.id == objective).judge(measured)
+        return self.objective(objective).judge(measured)
+
+    def objective(self, name: str) -> Objective:
+        """An objective of the SLO, with the limit that the person chose."""
+        return find(self.slo, name)
 
 
 def locustfile(kind: str) -> Path:
@@ -177,12 +182,9 @@ def load_module(kind: str) -> ModuleType:
             f"there is no load test {kind!r}", allowed=", ".join(NAMES), next_command="./invoke load canary"
         )
     os.environ["LOCUST_SKIP_MONKEY_PATCH"] = "1"  # here it is only read; the process that sends is Locust's own
-    spec = importlib.util.spec_from_file_location(f"loadtests.{kind}", locustfile(kind))
-    if spec is None or spec.loader is None:
-        raise CommandFailed(f"{locustfile(kind)} cannot be read")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    if str(REPOSITORY) not in sys.path:  # loadtests/ are programs of the checkout, not part of the package
+        sys.path.append(str(REPOSITORY))
+    return importlib.import_module(f"loadtests.{kind}")
 
 
 def run(conn: Connections, kind: str, choices: Choices) -> tuple[LoadTest, Outcome]:

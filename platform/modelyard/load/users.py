@@ -1,7 +1,8 @@
 """Locust's side of a load test: one user, what it writes down, and the shapes that say how many users there are.
 
 Only Locust files import this. What conducts the test speaks to it by standard input, a JSON object a line:
-`{"users": 5}` for so many users from now on; the end of the input ends the test. Standard output is
+`{"users": 5}` for so many users from now on, with whatever else the test's own user reads of it; the end of the input
+ends the test. Standard output is
 `{"kind": "progress", ...}` once a second and `{"kind": "summary", ...}` at the end.
 """
 
@@ -53,7 +54,7 @@ class Record:
         self.first_failure = ""
         self.answers: Counter[str] = Counter()
         self.recent: deque[tuple[float, float]] = deque(maxlen=50_000)
-        self.wanted = 0
+        self.cue: dict[str, Any] = {"users": 0}
         self.ended = False
 
     def is_over(self) -> bool:
@@ -134,7 +135,7 @@ def _take_cues(environment: Any) -> None:
     while read := gevent.os.tp_read(0, 4096):
         *lines, held = (held + read).split(b"\n")
         for line in lines:
-            record.wanted = int(orjson.loads(line)["users"])
+            record.cue = orjson.loads(line)
     record.ended = True  # whoever gave the cues has finished, or was killed
 
 
@@ -149,7 +150,8 @@ class CuedShape(LoadTestShape):
         record: Record = runner.environment.record
         if record.is_over():
             return None
-        return record.wanted, max(record.wanted, 1) * 10.0
+        users = int(record.cue["users"])
+        return users, max(users, 1) * 10.0
 
 
 class Caller(FastHttpUser):
@@ -167,21 +169,20 @@ class Caller(FastHttpUser):
         self.record: Record = self.environment.record
         self.target = f"/v1/models/{options.inferenceservice}:predict"
         self.headers = {"Host": options.hostname, "Content-Type": "application/json"}
-        self.body = options.body.encode()
-        self.rows = len(orjson.loads(self.body)["instances"])
 
     @task
     def predict(self) -> None:
         """One request; ends this user when the test is over."""
         if self.record.is_over():
             raise StopUser
+        body, rows = self.next_body()
         self.record.sent += 1
         started, began = time.time(), time.perf_counter()
         with self.client.post(
-            self.target, data=self.body, headers=self.headers, name="predict", catch_response=True
+            self.target, data=body, headers=self.headers, name="predict", catch_response=True
         ) as answer:
             took_s = time.perf_counter() - began
-            label, error = self.judge(answer)
+            label, error = self.judge(answer, rows)
             if error:
                 answer.failure(error)
             else:
@@ -190,7 +191,12 @@ class Caller(FastHttpUser):
         if self.record.options.think:
             gevent.sleep(self.record.options.think)
 
-    def judge(self, answer: Any) -> tuple[str, str]:
+    def next_body(self) -> tuple[str, int]:
+        """Body of the next request, and how many rows it has."""
+        body = str(self.environment.parsed_options.body)
+        return body, len(orjson.loads(body)["instances"])
+
+    def judge(self, answer: Any, rows: int) -> tuple[str, str]:
         """What was answered (its first prediction, as text) and why it is a failure; one of the two is empty."""
         if answer.status_code != 200:
             return "", f"{(answer.text or str(answer.error or 'no answer')).strip()[:200]}" or "no answer"
@@ -198,6 +204,6 @@ class Caller(FastHttpUser):
             predictions = orjson.loads(answer.content or b"")["predictions"]
         except (orjson.JSONDecodeError, KeyError, TypeError):
             return "", "the answer holds no predictions"
-        if len(predictions) != self.rows:
-            return "", f"{len(predictions)} predictions for {self.rows} rows"
+        if len(predictions) != rows:
+            return "", f"{len(predictions)} predictions for {rows} rows"
         return str(predictions[0]), ""
