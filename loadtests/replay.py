@@ -14,13 +14,9 @@ from __future__ import annotations
 import itertools
 import os
 import secrets
-import statistics
-import sys
 import time
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import gevent
 import orjson
@@ -29,6 +25,8 @@ from locust.exception import StopUser
 
 from modelyard.codec import decode_predictions
 from modelyard.connections import connect
+from modelyard.load.measures import percentile
+from modelyard.load.wire import is_loopback, refuse, tell
 
 PROGRESS_INTERVAL_S = 1.0
 TRUTH_INTERVAL_S = 0.25
@@ -150,23 +148,8 @@ def truths_of(identity: str, rows: list[dict[str, Any]]) -> list[dict[str, Any]]
 
 def percentile_ms(seconds: list[float], percent: int) -> float | None:
     """A percentile in milliseconds, or None where nothing was answered."""
-    if not seconds:
-        return None
-    if len(seconds) == 1:
-        return round(seconds[0] * 1000, 2)
-    return round(statistics.quantiles(seconds, n=100, method="inclusive")[percent - 1] * 1000, 2)
-
-
-def is_loopback(address: str) -> bool:
-    """Whether an address is on this machine: a load test is never aimed at anything else."""
-    return urlsplit(address).hostname == "127.0.0.1"
-
-
-def tell(held: dict[str, Any]) -> None:
-    """One JSON line on standard output."""
-    with suppress(BrokenPipeError):  # whoever read it was killed; the replay still has to end
-        sys.stdout.write(orjson.dumps(held).decode() + "\n")
-        sys.stdout.flush()
+    found = percentile(seconds, percent)
+    return None if found is None else round(found * 1000, 2)
 
 
 @events.init.add_listener
@@ -175,19 +158,12 @@ def prepare(environment: Any, **_: Any) -> None:
     if environment.parsed_options is None or not hasattr(environment.parsed_options, "flights"):
         return
     if not Path(environment.parsed_options.flights).is_file():
-        _refuse(f"there is no file {environment.parsed_options.flights}", "NDJSON, a flight a line")
+        refuse(f"there is no file {environment.parsed_options.flights}", "NDJSON, a flight a line")
     replay = Replay(environment.parsed_options)
     environment.host = environment.host or environment.parsed_options.host or replay.conn.gateway
     if not is_loopback(environment.host):
-        _refuse(f"{environment.host} is not on this machine", "http://127.0.0.1:PORT")
+        refuse(f"{environment.host} is not on this machine", "http://127.0.0.1:PORT")
     environment.replay = replay
-
-
-def _refuse(what: str, allowed: str) -> None:
-    """End at once: Locust goes on after an exception in a listener."""
-    sys.stderr.write(f"error: {what}\n  allowed: {allowed}\n")
-    sys.stderr.flush()
-    os._exit(2)
 
 
 @events.test_start.add_listener

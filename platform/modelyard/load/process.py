@@ -20,7 +20,7 @@ ENDING_S = 40.0
 
 
 class Locust:
-    """One run of a Locust file, as a context: on leaving, the input is closed and the process ends.
+    """One run of a Locust file, as a context: on leaving, its input is closed, and after an error it is terminated.
 
     Attributes:
         progress: the newest progress that was told.
@@ -54,20 +54,22 @@ class Locust:
         self._reader.start()
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: object, *_: object) -> None:
         with suppress(OSError):
             self._input.close()
+        if kind is not None:
+            self.process.terminate()
         try:
             self.process.wait(ENDING_S)
         except subprocess.TimeoutExpired:
-            self.process.kill()
-        except BaseException:
-            self.process.kill()
-            raise
+            pass
         finally:
+            self.process.kill()  # nothing where it has ended; else it waited too long, or Ctrl-C came again
             self.process.wait()
             self._reader.join()
             self._errors.close()
+            if self.process.stdout is not None:
+                self.process.stdout.close()
 
     @property
     def running(self) -> bool:

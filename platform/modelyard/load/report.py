@@ -61,7 +61,7 @@ def page(test: LoadTest, outcome: Outcome, chart: str, about: str) -> str:
         f"<h1>{headline}</h1><p>{began} · {outcome.seconds:.0f} s · yard {escape(test.conn.name)} · "
         f'InferenceService {escape(test.namespace)}/{escape(test.name)}</p><nav class="links">{files}</nav></header>'
         f'<section><div class="told"><p>{escape(about.strip().splitlines()[0])}</p></div>'
-        "<figure><table><tr><th>claim</th><th>measured</th><th>asked</th><th>held?</th></tr>"
+        '<figure><table class="verdicts"><tr><th>claim</th><th>measured</th><th>asked</th><th>held?</th></tr>'
         f'{rows}</table></figure></section><section><figure class="wide">{chart}</figure></section>'
         f"<section><figure><figcaption>Figures</figcaption><dl>{figures}</dl></figure></section>"
         "</main></body></html>\n"

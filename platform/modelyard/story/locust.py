@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from modelyard.connections import FOLDER_VARIABLE, REPOSITORY, Connections
-from modelyard.errors import CommandFailed
+from modelyard.connections import REPOSITORY, Connections
+from modelyard.load.process import Locust, environment_of, locust_argv
 
 LOCUSTFILE = REPOSITORY / "loadtests" / "replay.py"
+DEADLINE_S = 700.0
+"""The replay itself ends after 600."""
 
 
 @dataclass(frozen=True)
@@ -81,8 +81,7 @@ class Sent:
 
 def command_of(conn: Connections, order: Order, answers: Path) -> list[str]:
     """The command line of a replay, without any secret in it."""
-    argv = [sys.executable, "-m", "locust", "-f", str(LOCUSTFILE), "--headless", "--only-summary"]
-    argv += ["--loglevel", "WARNING", "--users", str(order.users), "--spawn-rate", str(order.users)]
+    argv = locust_argv(LOCUSTFILE, "--users", str(order.users), "--spawn-rate", str(order.users))
     argv += ["--host", conn.gateway, "--flights", str(order.flights), "--label", order.label]
     argv += ["--limit", str(order.rows), "--skip", str(order.skip), "--rows-a-request", str(order.rows_a_request)]
     argv += ["--inferenceservice", order.inferenceservice, "--namespace", order.namespace, "--answers", str(answers)]
@@ -104,29 +103,13 @@ def send(conn: Connections, order: Order, folder: Path, tell: Callable[[str], No
     answers, log = folder / f"{order.label}.ndjson", folder / f"{order.label}.log"
     answers.unlink(missing_ok=True)
     argv = command_of(conn, order, answers)
-    environment = {**os.environ, FOLDER_VARIABLE: str(conn.layout.folder)}
-    summary: dict[str, Any] = {}
-    with (
-        log.open("w", encoding="utf-8") as errors,
-        subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=errors, text=True, env=environment) as running,
-    ):
-        try:
-            for line in running.stdout or ():
-                held = _json(line)
-                if held.get("kind") == "summary":
-                    summary = held
-                elif held.get("kind") == "progress":
-                    tell(_progress(held, order))
-        except BaseException:
-            running.terminate()
-            raise
-    if not summary:
-        raise CommandFailed(
-            f"Locust ended with {running.returncode} and no summary",
-            detail="\n".join(log.read_text("utf-8").splitlines()[-8:]),
-            next_command=f"less '{log}'",
-        )
-    return Sent(order, answers, summary, shown(argv))
+
+    def on_progress(told: dict[str, Any]) -> None:
+        tell(_progress(told, order))
+
+    with Locust(argv, log, environment_of(conn.layout.folder), on_progress) as running:
+        running.wait(DEADLINE_S)
+    return Sent(order, answers, running.summary, shown(argv))
 
 
 def shown(argv: list[str]) -> str:
@@ -139,11 +122,3 @@ def shown(argv: list[str]) -> str:
 def _progress(held: dict[str, Any], order: Order) -> str:
     wanted = f", {held['version_truths']} truths of version {order.version}" if order.until_truths else ""
     return f"{held['rows']} rows, {held['requests_per_second']:.0f} requests/s, {held['failures']} failed{wanted}"
-
-
-def _json(line: str) -> dict[str, Any]:
-    try:
-        held = json.loads(line)
-    except ValueError:
-        return {}
-    return held if isinstance(held, dict) else {}
