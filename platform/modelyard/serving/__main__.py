@@ -39,10 +39,12 @@ def controller_of(conn: Connections, settings: Settings, store: Store) -> Contro
         records=records,
         logs=layout.logs,
         targets=layout.config / "targets" / "replicas.json",
+        replicas_socket=layout.socket("replicas"),
+        activator_socket=layout.socket("activator-control"),
         require_registered=settings.require_registered_models,
     )
     gateway = Gateway(watched_folder(conn), layout.socket("envoy-admin"), layout.socket("activator"))
-    return Controller(store, config, gateway, layout.socket("replicas"))
+    return Controller(store, config, gateway)
 
 
 class Server(uvicorn.Server):

@@ -14,16 +14,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from modelyard.autoscaling.spec import scaling_spec
 from modelyard.serving import metrics
+from modelyard.serving.activator_client import ActivatorClient
+from modelyard.serving.activator_messages import TableEntry
 from modelyard.serving.ends import Ends
 from modelyard.serving.envoy_files import Gateway
-from modelyard.serving.fleet import Fleet
+from modelyard.serving.fleet import Fleet, timeout_of
 from modelyard.serving.gateway import DEFAULT_TIMEOUT_S, Backend, Route, Share, TrafficTable
 from modelyard.serving.ledger import Ledger
 from modelyard.serving.readiness import Readiness
 from modelyard.serving.replica_records import ReplicaRecord, read_replica_records
-from modelyard.serving.revisions import decide_wanted, plan_replicas
-from modelyard.serving.rounds import DELETED, Key, Round, every, newest_of
+from modelyard.serving.revisions import Plan, Revision, plan_replicas
+from modelyard.serving.rounds import Key, Round, every, newest_of
+from modelyard.serving.scales import Need, decide_replicas, is_able
+from modelyard.serving.scaling import Followed, Scaling
+from modelyard.serving.scaling_config import ScalingConfig
+from modelyard.serving.specs import decide_spec
 from modelyard.serving.status import rollout_of
 from modelyard.serving.statuses import Statuses
 from modelyard.serving.store import Store
@@ -34,75 +41,77 @@ Object = dict[str, Any]
 BUSY_S = 0.05
 """Seconds between two rounds while something is under way."""
 IDLE_S = 1.0
+KEPT_CLUSTER_S = 10.0
+"""Seconds that Envoy keeps a revision that no route names any more: requests on their way may be tried again."""
 TAG_ROUTING = "serving.kserve.io/enable-tag-routing"
 
 
 @dataclass(frozen=True)
 class ControllerConfig:
-    """Where things are. `gateway_port` is told in URLs."""
+    """Where things are. `gateway_port` is told in URLs; the sockets are the warm parent's and the activator's own."""
 
     domain: str
     gateway_port: int
     records: Path
     logs: Path
     targets: Path
+    replicas_socket: Path
+    activator_socket: Path
     require_registered: bool = False
 
 
 class Controller:
     """Reconciles every InferenceService of the Store, round by round."""
 
-    def __init__(self, store: Store, config: ControllerConfig, gateway: Gateway, replicas_socket: Path) -> None:
+    def __init__(self, store: Store, config: ControllerConfig, gateway: Gateway) -> None:
         self._store = store
         self._config = config
         self._gateway = gateway
         self._woken = asyncio.Event()
-        strict = config.require_registered
         self._ledger = Ledger(store)
         self._ends = Ends(self._ledger, config.records)
         self._readiness = Readiness(self._ledger)
-        self._fleet = Fleet(self._ledger, replicas_socket, self._woken.set, require_registered=strict)
-        self._statuses = Statuses(
-            self._ledger, domain=config.domain, gateway_port=config.gateway_port, require_registered=strict
-        )
+        self._fleet = Fleet(self._ledger, config.replicas_socket, self._woken.set)
+        self._statuses = Statuses(self._ledger, domain=config.domain, gateway_port=config.gateway_port)
+        self._scaling_config = ScalingConfig(store)
+        self._scaling = Scaling(self._ledger, self._woken.set)
+        self._activator = ActivatorClient(config.activator_socket, self._scaling.poke, self._scaling.report)
         self._targets = metrics.Targets(config.targets)
-        self._routed: dict[Key, set[str]] | None = None
-        """Revisions that the routes of the last round named; None before the first."""
+        self._routed: dict[Key, float] | None = None
+        """When the routes last named each revision, in monotonic seconds; None before the first round."""
+        self._told_at = 0.0
 
     async def run(self) -> None:
         """Reconcile until cancelled."""
-        while True:
-            version = self._store.version
-            self._woken.clear()
-            pause_s = IDLE_S
-            try:
-                pause_s = await self.reconcile(time.time())
-            except Exception:
-                traceback.print_exc()
-            await self._wait(version, pause_s)
+        scaling = asyncio.create_task(self._scaling.run())
+        try:
+            while True:
+                version = self._store.version
+                self._woken.clear()
+                pause_s = IDLE_S
+                try:
+                    pause_s = await self.reconcile(time.time())
+                except Exception:
+                    traceback.print_exc()
+                await self._wait(version, pause_s)
+        finally:
+            scaling.cancel()
 
     async def reconcile(self, now: float) -> float:
         """One round; seconds until the next one if nothing wakes it."""
         held = await self._observe(now)
         held.decisions = decide_all_traffic(held)
-        wanted = self._wanted(held)
-        plans = [
-            (rev, plan_replicas(rev, held.of(rev), wanted=wanted[rev.name], ready=held.ready, now=now))
-            for rev in every(held.revisions)
-        ]
+        needs = self._needs(held)
+        plans = plan_all(held, needs)
         leaving = {name for _, plan in plans for name in plan.stops}
-        table = traffic_table(held, self._config.domain, wanted, leaving)
-        applied = await self._gateway.apply(table)
+        self._follow(held, needs)
+        applied = await self._tell_traffic(held, needs, leaving)
         self._statuses.write(held, applied=applied)
-        self._routed = {
-            (route.namespace, route.inferenceservice): {share.revision for share in route.shares}
-            for route in table.routes
-        }
         for revision, plan in plans:
             await self._fleet.start(held, revision, plan.starts)
-        await self._fleet.stop(held, leaving)
-        self._ledger.forget(held, wanted)
-        self._targets.write([r for r in every(held.replicas) if r.name in held.ready])
+        await self._fleet.stop(held, leaving, applied=applied)
+        self._ledger.forget(held)
+        self._targets.write([r for revision in every(held.revisions) for r in held.ready_of(revision)])
         metrics.observe(held)
         return BUSY_S if held.busy or not applied else IDLE_S
 
@@ -110,6 +119,8 @@ class Controller:
         """End the connections."""
         await self._fleet.close()
         await self._readiness.close()
+        await self._activator.close()
+        await self._scaling.close()
 
     async def _wait(self, version: int, pause_s: float) -> None:
         waits = [asyncio.ensure_future(self._store.changed(version)), asyncio.ensure_future(self._woken.wait())]
@@ -124,31 +135,71 @@ class Controller:
         for record in read_replica_records(self._config.records, now=now):
             replicas[record.spec.namespace, record.spec.revision].append(record)
         held = Round(now, services, revisions, dict(replicas), busy=waits)
+        config = self._scaling_config.read()
+        for revision in every(revisions):
+            held.specs[revision.key] = decide_spec(revision, require_registered=self._config.require_registered)
+            held.scaling[revision.key] = scaling_spec(revision.predictor, revision.annotations, config)
         gone = self._ends.note(held)
         self._readiness.forget(gone)
         self._fleet.forget(gone)
         held.ready = await self._readiness.ask(held)
         self._readiness.note(held)
+        self._statuses.note_problems(held)
         return held
 
-    def _wanted(self, held: Round) -> dict[str, int]:
-        """Replicas by revision name; a revision that the routes still name keeps its own for one more round."""
-        wanted: dict[str, int] = {}
-        for key, revisions in held.revisions.items():
-            decision = held.decisions.get(key)
+    def _needs(self, held: Round) -> dict[Key, Need]:
+        """Who needs each revision."""
+        holding = self._scaling.holding
+        needs = {}
+        for place, revisions in held.revisions.items():
+            decision = held.decisions.get(place)
             named = (*decision.wanted, *decision.rollout.traffic) if decision else ()
-            targets = {target.revision for target in named}
-            plain = (key[0], key[1].removesuffix(DELETED))
-            routed = {r.name for r in revisions} if self._routed is None else self._routed.get(plain, set())
-            if decision is None:
-                keep = {r.name: r.min_replicas if r.name in routed and held.of(r) else 0 for r in revisions}
-                wanted |= keep
-                continue
-            by_name = decide_wanted(revisions, targets)
+            reachable = {target.revision for target in named} | ({newest_of(revisions)} if decision else set())
             for revision in revisions:
-                kept = min(len(held.living_of(revision)), revision.min_replicas) if revision.name in routed else 0
-                wanted[revision.name] = max(by_name[revision.name], kept)
-        return wanted
+                needs[revision.key] = Need(
+                    reachable=revision.name in reachable,
+                    routed=self._routed is None or self._routed.get(revision.key) == self._told_at,
+                    held=revision.key in holding,
+                )
+        return needs
+
+    def _follow(self, held: Round, needs: dict[Key, Need]) -> None:
+        """Tell the autoscaler which revisions are its own now; one that nobody needs begins anew at zero later."""
+        followed = []
+        for revision in every(held.revisions):
+            need = needs[revision.key]
+            if need.reachable or need.held:
+                spec, ready = held.scaling[revision.key], tuple(held.ready_of(revision))
+                followed.append(Followed(revision, spec, ready, reachable=need.reachable))
+            elif revision.ready and revision.desired_scale:
+                self._ledger.save(revision, desiredScale=0)
+        self._scaling.follow(followed)
+
+    async def _tell_traffic(self, held: Round, needs: dict[Key, Need], leaving: set[str]) -> bool:
+        """Tell activator and gateway; whether Envoy has taken it."""
+        now = time.monotonic()
+        recent = {key for key, at in (self._routed or {}).items() if now - at < KEPT_CLUSTER_S}
+        kept = recent | {key for key, need in needs.items() if need.reachable}
+        await self._activator.tell(activator_table(held, leaving))
+        table = traffic_table(held, self._config.domain, kept, leaving)
+        applied = await self._gateway.apply(table)
+        known = set(needs)
+        self._routed = {key: at for key, at in (self._routed or {}).items() if key in known}
+        self._routed |= {(route.namespace, share.revision): now for route in table.routes for share in route.shares}
+        self._told_at = now
+        return applied
+
+
+def plan_all(held: Round, needs: dict[Key, Need]) -> list[tuple[Revision, Plan]]:
+    """What must start and stop; notes in the round how many replicas are wanted."""
+    plans = []
+    for revision in every(held.revisions):
+        living = len(held.living_of(revision))
+        wanted = decide_replicas(revision, held.scaling[revision.key], needs[revision.key], living=living)
+        held.wanted[revision.key] = wanted
+        plan = plan_replicas(revision, held.of(revision), wanted=wanted, ready=held.ready, now=held.now)
+        plans.append((revision, plan))
+    return plans
 
 
 def decide_all_traffic(held: Round) -> dict[Key, Decision]:
@@ -157,24 +208,56 @@ def decide_all_traffic(held: Round) -> dict[Key, Decision]:
     for key, isvc in held.services.items():
         revisions = held.revisions.get(key, [])
         annotations = isvc["metadata"].get("annotations") or {}
+        rollout = rollout_of(isvc.get("status") or {})
+        present = {target.revision for target in rollout.traffic}
+        able = {
+            revision.name
+            for revision in revisions
+            if is_able(
+                revision,
+                held.scaling[revision.key],
+                ready=len(held.ready_of(revision)),
+                failing=revision.key in held.problems,
+                has_traffic=revision.name in present,
+            )
+        }
         decisions[key] = decide_traffic(
-            rollout_of(isvc.get("status") or {}),
+            rollout,
             canary_percent=isvc["spec"]["predictor"].get("canaryTrafficPercent"),
             latest_created=newest_of(revisions),
             latest_ready=newest_of(revision for revision in revisions if revision.ready),
-            serving={revision.name for revision in revisions if held.ready_of(revision)},
+            serving=able,
             tag_latest=annotations.get(TAG_ROUTING) == "true",
         )
     return decisions
 
 
-def traffic_table(held: Round, domain: str, wanted: dict[str, int], leaving: set[str]) -> TrafficTable:
+def ports_of(held: Round, revision: Revision, leaving: set[str]) -> tuple[int, ...]:
+    """Ports of the replicas that answer and stay."""
+    return tuple(sorted(replica.port for replica in held.ready_of(revision) if replica.name not in leaving))
+
+
+def activator_table(held: Round, leaving: set[str]) -> list[TableEntry]:
+    """What the activator must know: every revision, because a request may still be on its way to any of them."""
+    return [
+        TableEntry(
+            namespace=revision.namespace,
+            revision=revision.name,
+            ports=ports_of(held, revision, leaving),
+            container_concurrency=held.scaling[revision.key].container_concurrency,
+            timeout_s=timeout_of(revision),
+        )
+        for revision in sorted(every(held.revisions), key=lambda revision: revision.key)
+    ]
+
+
+def traffic_table(held: Round, domain: str, kept: set[Key], leaving: set[str]) -> TrafficTable:
     """What the gateway must know: routes as decided, and each revision's replicas that answer and stay.
 
     Args:
         held: the round, with its decisions.
         domain: of the host names.
-        wanted: replicas by revision name.
+        kept: revisions that Envoy must know with or without a replica.
         leaving: names of replicas that are to end.
     """
     routes = []
@@ -182,9 +265,9 @@ def traffic_table(held: Round, domain: str, wanted: dict[str, int], leaving: set
         shares = tuple(Share(t.revision, t.percent, t.tag) for t in decision.rollout.traffic)
         timeout_s = held.services[namespace, name]["spec"]["predictor"].get("timeout") or DEFAULT_TIMEOUT_S
         routes.append(Route(namespace, name, shares, int(timeout_s)))
-    backends = []
-    for revision in sorted(every(held.revisions), key=lambda r: (r.namespace, r.name)):
-        if wanted[revision.name] or held.of(revision):
-            ports = tuple(sorted(r.port for r in held.ready_of(revision) if r.name not in leaving))
-            backends.append(Backend(revision.namespace, revision.name, ports))
+    backends = [
+        Backend(revision.namespace, revision.name, ports_of(held, revision, leaving))
+        for revision in sorted(every(held.revisions), key=lambda revision: revision.key)
+        if revision.key in kept or held.wanted[revision.key] or held.of(revision)
+    ]
     return TrafficTable(domain, tuple(routes), tuple(backends))

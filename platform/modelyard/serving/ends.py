@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from modelyard.serving.ledger import Ledger
 from modelyard.serving.replica_records import ReplicaRecord, forget_replica
@@ -30,8 +31,8 @@ class Ends:
         for key, records in held.replicas.items():
             for record in [record for record in records if record.state == "exited" and self._is_settled(record)]:
                 revision = known.get(key)
-                if revision is not None and not record.stopping:
-                    known[key] = self._count(revision, record)
+                if revision is not None:
+                    known[key] = self._noted(revision, record)
                 records.remove(record)
                 forget_replica(self._records, record.name)
                 gone.append(record)
@@ -47,8 +48,14 @@ class Ends:
         del self._unexplained[record.name]
         return True
 
-    def _count(self, revision: Revision, record: ReplicaRecord) -> Revision:
-        if revision.last_failure is not None and revision.last_failure.replica == record.name:
-            return revision  # counted by a round that was killed before it could forget the record
-        failure = Failure(record.name, record.reason, record.message, record.exit_code, record.ended)
-        return self._ledger.save(revision, failures=revision.failures + 1, lastFailure=asdict(failure))
+    def _noted(self, revision: Revision, record: ReplicaRecord) -> Revision:
+        asked = record.name in revision.stopping
+        changes: dict[str, Any] = {}
+        if asked:
+            changes["stopping"] = sorted(revision.stopping - {record.name})
+        counted = revision.last_failure is not None and revision.last_failure.replica == record.name
+        # Counted already: by a round that was killed before it could forget the record.
+        if not asked and not record.stopping and not counted:
+            failure = Failure(record.name, record.reason, record.message, record.exit_code, record.ended)
+            changes |= {"failures": revision.failures + 1, "lastFailure": asdict(failure)}
+        return self._ledger.save(revision, **changes) if changes else revision

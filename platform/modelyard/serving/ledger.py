@@ -7,7 +7,7 @@ from typing import Any
 
 from modelyard.serving.revisions import Revision, decide_revision, plan_forgetting, revision_from
 from modelyard.serving.rounds import DELETED, Key, Round, key_of
-from modelyard.serving.store import AlreadyExists, Store
+from modelyard.serving.store import AlreadyExists, NotFound, Store
 
 Object = dict[str, Any]
 
@@ -46,21 +46,31 @@ class Ledger:
         return services, dict(revisions)
 
     def save(self, revision: Revision, **changes: Any) -> Revision:
-        """Change a revision's status; the revision as it is then."""
-        status = {**revision.status, **changes}
-        return revision_from(self.store.update_status("revisions", revision.namespace, revision.name, status))
+        """Change parts of a revision's status as it is now in the Store; the revision as it is then."""
+        try:
+            present = self.store.get("revisions", *revision.key).get("status") or {}
+            obj = self.store.update_status("revisions", *revision.key, {**present, **changes})
+        except NotFound:
+            return revision  # forgotten meanwhile
+        return revision_from(obj)
 
-    def forget(self, held: Round, wanted: dict[str, int]) -> None:
+    def reread(self, revision: Revision) -> Revision:
+        """A revision as it is now."""
+        try:
+            return revision_from(self.store.get("revisions", *revision.key))
+        except NotFound:
+            return revision
+
+    def forget(self, held: Round) -> None:
         """Delete revisions that nothing needs any more."""
         for key, revisions in held.revisions.items():
-            if key not in held.services:
-                spare = [r.name for r in revisions if not held.of(r) and not wanted[r.name]]
+            used = {r.name for r in revisions if held.of(r) or held.wanted[r.key]}
+            decision = held.decisions.get(key)
+            if decision is None:
+                spare = [r.name for r in revisions if r.name not in used]
             else:
-                decision = held.decisions[key]
                 rollout = decision.rollout
-                needed = {rollout.rolled_out, rollout.previous}
-                needed |= {target.revision for target in (*decision.wanted, *rollout.traffic)}
-                needed |= {r.name for r in revisions if held.of(r) or wanted[r.name]}
-                spare = plan_forgetting(revisions, needed)
+                named = {target.revision for target in (*decision.wanted, *rollout.traffic)}
+                spare = plan_forgetting(revisions, {rollout.rolled_out, rollout.previous, *named, *used})
             for name in spare:
                 self.store.delete("revisions", key[0], name)

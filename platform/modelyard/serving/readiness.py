@@ -12,6 +12,7 @@ from modelyard.serving.ledger import Ledger
 from modelyard.serving.replica_records import ReplicaRecord
 from modelyard.serving.revisions import Revision
 from modelyard.serving.rounds import Round, every
+from modelyard.serving.scales import complete_scale
 
 HEALTHY_AFTER_S = 10.0
 """Seconds without a failure after which earlier ones are forgotten."""
@@ -61,11 +62,11 @@ class Readiness:
             for r in held.living_of(revision)
         ]
         changes: dict[str, Any] = {"replicas": replicas}
-        if len(held.ready_of(revision)) >= revision.min_replicas:
+        if len(held.ready_of(revision)) >= complete_scale(held.scaling[revision.key]):
             changes["ready"] = True
             failed_at = revision.last_failure.time if revision.last_failure else 0.0
             if held.now - failed_at > HEALTHY_AFTER_S:
                 changes["failures"] = 0
-        if any(r.name not in held.ready for r in held.of(revision)):
+        if any(r.name not in held.ready for r in held.of(revision) if r.name not in revision.stopping):
             held.busy = True  # starting, or ended and not yet explained
         return self._ledger.save(revision, **changes)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -47,6 +47,11 @@ class Revision:
     status: Object = field(default_factory=dict, compare=False)
 
     @property
+    def key(self) -> tuple[str, str]:
+        """Namespace and name."""
+        return self.namespace, self.name
+
+    @property
     def number(self) -> int:
         """Its number in the InferenceService."""
         return int(self.name.rpartition("-")[2])
@@ -62,10 +67,14 @@ class Revision:
         return self.template.get("annotations", {})
 
     @property
-    def min_replicas(self) -> int:
-        """How many replicas it has where it serves; scale to zero is not known here, so at least one."""
-        asked = self.predictor.get("minReplicas")
-        return 1 if asked is None else max(1, int(asked))
+    def desired_scale(self) -> int | None:
+        """How many replicas the autoscaler wants; None before it has said so."""
+        return self.status.get("desiredScale")
+
+    @property
+    def stopping(self) -> frozenset[str]:
+        """Names of replicas that were asked to end."""
+        return frozenset(self.status.get("stopping", ()))
 
 
 def template_of(isvc: Object) -> Object:
@@ -141,28 +150,22 @@ def plan_replicas(
     """What must happen so that a revision has `wanted` replicas.
 
     Args:
-        revision: its failures decide how long to wait.
+        revision: its failures decide how long to wait; replicas of it that were asked to end count no more.
         replicas: those on record, ended ones included.
         wanted: how many there shall be.
         ready: names of those that answer.
         now: seconds since 1970.
     """
-    living = [replica for replica in replicas if replica.state not in ("exited", "failed")]
+    running = [replica for replica in replicas if replica.state not in ("exited", "failed")]
+    living = [replica for replica in running if replica.name not in revision.stopping]
     if len(living) > wanted:
-        # Those that are not ready go first, then the youngest.
-        order = sorted(living, key=lambda replica: (replica.name in ready, replica.name))
+        # As in Kubernetes those that are not ready go first, then the youngest.
+        order = sorted(living, key=lambda replica: (replica.name in ready, -float(replica.start_time), replica.name))
         return Plan(stops=tuple(replica.name for replica in order[: len(living) - wanted]))
     failed_at = revision.last_failure.time if revision.last_failure else 0.0
     if len(living) < wanted and now >= failed_at + back_off_s(revision.failures):
         return Plan(starts=wanted - len(living))
     return Plan()
-
-
-def decide_wanted(revisions: Sequence[Revision], targets: Iterable[str]) -> Mapping[str, int]:
-    """How many replicas each revision shall have: the newest and all that traffic names have theirs, others none."""
-    newest = max(revisions, key=lambda revision: revision.number, default=None)
-    kept = {*targets, newest.name if newest else ""}
-    return {revision.name: revision.min_replicas if revision.name in kept else 0 for revision in revisions}
 
 
 def plan_forgetting(revisions: Sequence[Revision], needed: Iterable[str]) -> list[str]:

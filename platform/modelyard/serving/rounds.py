@@ -6,8 +6,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from modelyard.serving.replica_records import ReplicaRecord
+from modelyard.autoscaling.spec import ScalingSpec
+from modelyard.serving.replica_records import ReplicaRecord, ReplicaSpec
 from modelyard.serving.revisions import Revision
+from modelyard.serving.specs import Refusal
+from modelyard.serving.status import Problem
 from modelyard.serving.traffic import Decision
 
 Object = dict[str, Any]
@@ -26,21 +29,27 @@ class Round:
     revisions: dict[Key, list[Revision]]
     replicas: dict[Key, list[ReplicaRecord]]
     """By (namespace, revision name)."""
+    specs: dict[Key, ReplicaSpec | Refusal] = field(default_factory=dict)
+    """What replicas of a revision must be, by (namespace, revision name); so the next three."""
+    scaling: dict[Key, ScalingSpec] = field(default_factory=dict)
+    problems: dict[Key, Problem] = field(default_factory=dict)
+    wanted: dict[Key, int] = field(default_factory=dict)
+    """How many replicas there shall be."""
     ready: frozenset[str] = frozenset()
     decisions: dict[Key, Decision] = field(default_factory=dict)
     busy: bool = False
 
     def of(self, revision: Revision) -> list[ReplicaRecord]:
         """Replicas of a revision."""
-        return self.replicas.get((revision.namespace, revision.name), [])
+        return self.replicas.get(revision.key, [])
 
     def ready_of(self, revision: Revision) -> list[ReplicaRecord]:
-        """Replicas of a revision that answer."""
-        return [replica for replica in self.of(revision) if replica.name in self.ready]
+        """Replicas of a revision that answer and were not asked to end."""
+        return [replica for replica in self.living_of(revision) if replica.name in self.ready]
 
     def living_of(self, revision: Revision) -> list[ReplicaRecord]:
-        """Replicas of a revision that have not ended."""
-        return [replica for replica in self.of(revision) if replica.state != "exited"]
+        """Replicas of a revision that have not ended and were not asked to."""
+        return [r for r in self.of(revision) if r.state != "exited" and r.name not in revision.stopping]
 
 
 def key_of(obj: Object) -> Key:

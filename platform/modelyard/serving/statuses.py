@@ -7,7 +7,7 @@ from typing import Any
 from modelyard.serving.ledger import Ledger
 from modelyard.serving.revisions import Revision
 from modelyard.serving.rounds import Key, Round, newest_of
-from modelyard.serving.specs import Refusal, decide_spec
+from modelyard.serving.specs import Refusal
 from modelyard.serving.status import Observed, addresses_of, make_status, problem_of
 from modelyard.serving.store import NotFound
 from modelyard.serving.traffic import Decision
@@ -22,14 +22,25 @@ class Statuses:
         ledger: where it goes.
         domain: of the URLs.
         gateway_port: of the URLs.
-        require_registered: models without a digest are refused.
     """
 
-    def __init__(self, ledger: Ledger, *, domain: str, gateway_port: int, require_registered: bool) -> None:
+    def __init__(self, ledger: Ledger, *, domain: str, gateway_port: int) -> None:
         self._ledger = ledger
         self._domain = domain
         self._gateway_port = gateway_port
-        self._require_registered = require_registered
+
+    def note_problems(self, held: Round) -> None:
+        """Find what keeps each revision from being ready."""
+        for revisions in held.revisions.values():
+            for revision in revisions:
+                spec = held.specs[revision.key]
+                refusal = (spec.reason, spec.message) if isinstance(spec, Refusal) else None
+                since = revision.status.get("refusedAt", held.now)
+                if refusal and "refusedAt" not in revision.status:
+                    self._ledger.save(revision, refusedAt=since)
+                problem = problem_of(revision, refusal, now=since)
+                if problem is not None:
+                    held.problems[revision.key] = problem
 
     def write(self, held: Round, *, applied: bool) -> None:
         """Write the status of every InferenceService that has a revision.
@@ -41,24 +52,7 @@ class Statuses:
         for key, decision in held.decisions.items():
             revisions = held.revisions.get(key, [])
             if revisions:
-                self._write(held, key, decision, self._observed(held, revisions, decision, applied=applied))
-
-    def _observed(self, held: Round, revisions: list[Revision], decision: Decision, *, applied: bool) -> Observed:
-        newest = max(revisions, key=lambda revision: revision.number)
-        spec = decide_spec(newest, require_registered=self._require_registered)
-        refusal = (spec.reason, spec.message) if isinstance(spec, Refusal) else None
-        since = newest.status.get("refusedAt", held.now)
-        if refusal and "refusedAt" not in newest.status:
-            self._ledger.save(newest, refusedAt=since)
-        return Observed(
-            latest_created=newest.name,
-            latest_ready=newest_of(revision for revision in revisions if revision.ready),
-            latest_is_ready=newest.ready and bool(held.ready_of(newest)),
-            problem=problem_of(newest, refusal, now=since),
-            decision=decision,
-            applied=applied,
-            ready_copies=len(held.ready_of(newest)),
-        )
+                self._write(held, key, decision, _observed(held, revisions, decision, applied=applied))
 
     def _write(self, held: Round, key: Key, decision: Decision, observed: Observed) -> None:
         isvc = held.services[key]
@@ -71,3 +65,18 @@ class Statuses:
             held.busy = True
         if not decision.shifted:
             held.busy = held.busy or observed.problem is None
+
+
+def _observed(held: Round, revisions: list[Revision], decision: Decision, *, applied: bool) -> Observed:
+    newest = max(revisions, key=lambda revision: revision.number)
+    problem = held.problems.get(newest.key)
+    return Observed(
+        latest_created=newest.name,
+        latest_ready=newest_of(revision for revision in revisions if revision.ready),
+        # As in Knative a revision that has been ready stays so: its replicas come and go, and may be none.
+        latest_is_ready=newest.ready and problem is None,
+        problem=problem,
+        decision=decision,
+        applied=applied,
+        ready_copies=len(held.ready_of(newest)),
+    )

@@ -9,7 +9,6 @@ from modelyard.serving.revisions import (
     Revision,
     back_off_s,
     decide_revision,
-    decide_wanted,
     plan_forgetting,
     plan_replicas,
     revision_from,
@@ -101,15 +100,6 @@ def test_a_replica_that_fails_again_and_again_is_replaced_ever_later():
     failing = revision(failures=4, failed_at=NOW)
     assert plan_replicas(failing, [], wanted=1, ready=frozenset(), now=NOW + 3.9) == Plan()
     assert plan_replicas(failing, [], wanted=1, ready=frozenset(), now=NOW + 4.0) == Plan(starts=1)
-
-
-def test_only_the_newest_and_those_that_traffic_names_have_replicas():
-    held = [revision(1), revision(2, minReplicas=0), revision(3, minReplicas=2)]
-    assert decide_wanted(held, ["flights-predictor-00002"]) == {
-        "flights-predictor-00001": 0,
-        "flights-predictor-00002": 1,
-        "flights-predictor-00003": 2,
-    }
 
 
 def test_old_revisions_are_forgotten_but_never_a_needed_one():
