@@ -75,11 +75,12 @@ class LiveApi:
         wait_until(lambda: self.in_store(lambda store: bool(store._waiting)), what="a watch to begin", deadline_s=20)
 
     def clear(self) -> None:
-        """Delete every InferenceService."""
+        """Delete every InferenceService, pod and event."""
 
         def act(store: Store) -> None:
-            for item in store.list("inferenceservices")[0]:
-                store.delete("inferenceservices", item["metadata"]["namespace"], item["metadata"]["name"])
+            for resource in ("inferenceservices", "pods", "events"):
+                for item in store.list(resource)[0]:
+                    store.delete(resource, item["metadata"]["namespace"], item["metadata"]["name"])
 
         self.in_store(act)
 
@@ -96,7 +97,7 @@ def live_api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveApi]:
     kubeconfig = write_kubeconfig(folder / "kubeconfig", address, authority.cert_pem.bytes())
     store = Store(folder / "objects.db")
     config = uvicorn.Config(
-        create_app(store, token=TOKEN),
+        create_app(store, token=TOKEN, logs=folder / "logs", gpus=1),
         ssl_certfile=folder / "server.pem",
         log_level="warning",
         lifespan="off",
