@@ -6,7 +6,8 @@ pkg/apis/autoscaling/annotation_validation.go.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import chain
 from typing import Any
 
 from modelyard.autoscaling import annotations as names
@@ -32,12 +33,35 @@ def find_problems(
         annotations: of the InferenceService.
         config: of all revisions; Knative's defaults where it is left out.
     """
+    refused = list(_kserve_problems(predictor, annotations))
+    if refused:
+        # Knative's words about the annotations that are made of refused fields would only repeat it
+        return [*refused, *find_annotation_problems({**annotations, **(predictor.get("annotations") or {})}, config)]
+    return find_annotation_problems(revision_annotations(predictor, annotations), config)
+
+
+def find_annotation_problems(annotations: Mapping[str, str], config: AutoscalerConfig | None = None) -> list[str]:
+    """What Knative's webhook refuses about a revision with these annotations, one line a message, sorted as there."""
     config = config or AutoscalerConfig()
-    found = list(_kserve_problems(predictor, annotations))
-    merged = revision_annotations(predictor, annotations)
-    # where KServe refuses a field already, Knative's words about the annotation made of it would only repeat it
-    told = _knative_problems(merged, config) if not found else _annotation_problems(merged, config)
-    return list(dict.fromkeys([*found, *told]))
+    chosen = names.text(annotations, names.CLASS)
+    return _merged(
+        chain(
+            _class_problems(chosen),
+            _metric_problems(annotations, config.pod_autoscaler_class if chosen is None else chosen),
+            _algorithm_problems(annotations, chosen),
+            _scale_problems(annotations, config),
+            _annotation_problems(annotations, config),
+        )
+    )
+
+
+def _merged(problems: Iterable[str]) -> list[str]:
+    """Of several paths with the same message one line."""
+    paths: dict[str, set[str]] = {}
+    for problem in problems:
+        message, _, where = problem.rpartition(": ")
+        paths.setdefault(message, set()).update(where.split(", "))
+    return [f"{message}: {', '.join(sorted(where))}" for message, where in sorted(paths.items())]
 
 
 def _kserve_problems(predictor: Mapping[str, Any], annotations: Mapping[str, str]) -> Iterator[str]:
@@ -72,17 +96,9 @@ def _kserve_metric_problems(predictor: Mapping[str, Any], *, hpa: bool) -> Itera
         yield "the target for rps should be greater than 1"
 
 
-def _knative_problems(found: Mapping[str, str], config: AutoscalerConfig) -> Iterator[str]:
-    yield from _class_problems(found)
-    yield from _metric_problems(found)
-    yield from _scale_problems(found, config)
-    yield from _annotation_problems(found, config)
-
-
-def _class_problems(found: Mapping[str, str]) -> Iterator[str]:
-    key, value = names.CLASS[0], found[names.CLASS[0]]
-    if value.endswith(names.DOMAIN) and value not in (names.KPA, names.HPA):
-        yield _invalid(key, value)
+def _class_problems(chosen: str | None) -> Iterator[str]:
+    if chosen is not None and chosen.endswith(names.DOMAIN) and chosen not in (names.KPA, names.HPA):
+        yield _invalid(names.CLASS[0], chosen)
 
 
 def _annotation_problems(found: Mapping[str, str], config: AutoscalerConfig) -> Iterator[str]:
@@ -196,16 +212,18 @@ def _activation_problems(found: Mapping[str, str], least: int, most: int) -> Ite
         yield f"activation-scale={value} must be greater than 1: {_PATH}{name}"
 
 
-def _metric_problems(found: Mapping[str, str]) -> Iterator[str]:
-    """Rules of the metric and of how it is averaged; other classes of autoscaler have their own values."""
-    metric, chosen = names.text(found, names.METRIC), found[names.CLASS[0]]
+def _metric_problems(found: Mapping[str, str], chosen: str) -> Iterator[str]:
+    """Other classes of autoscaler have their own metrics."""
+    metric = names.text(found, names.METRIC)
     refused = metric not in _KPA_METRICS if chosen == names.KPA else chosen == names.HPA and metric == ""
     if metric is not None and refused:
         yield _invalid(names.METRIC[0], metric)
-    algorithm = names.find(found, names.ALGORITHM)
-    known = {"", names.LINEAR, *names.WEIGHTED_SPELLINGS}
-    if algorithm and chosen == names.KPA and algorithm[1] not in known:
-        yield _invalid(*algorithm)
+
+
+def _algorithm_problems(found: Mapping[str, str], chosen: str | None) -> Iterator[str]:
+    entry = names.find(found, names.ALGORITHM)
+    if entry and chosen == names.KPA and entry[1] not in ("", names.LINEAR, *names.WEIGHTED_SPELLINGS):
+        yield _invalid(*entry)
 
 
 def _initial_scale_problems(found: Mapping[str, str], config: AutoscalerConfig) -> Iterator[str]:
