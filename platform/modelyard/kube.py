@@ -98,6 +98,22 @@ class InferenceServices:
         items: Sequence[Object] = json.loads(answer.data)["items"]
         return items
 
+    def config_map(self, name: str, namespace: str) -> dict[str, str]:
+        """What a ConfigMap holds; empty where there is none."""
+        from kubernetes.client import ApiException, CoreV1Api
+
+        with self._telling(f"ConfigMap {namespace}/{name} could not be read"):
+            try:
+                answer = CoreV1Api(self._api.api_client).read_namespaced_config_map(
+                    name, namespace, _preload_content=False
+                )
+            except ApiException as error:
+                if error.status == 404:
+                    return {}
+                raise
+        held: dict[str, str] = json.loads(answer.data).get("data") or {}
+        return held
+
     def wait_ready(self, name: str, *, generation: int, deadline_s: float = 120.0) -> Object:
         """Wait until the controller has seen this generation and the InferenceService is Ready at it.
 
