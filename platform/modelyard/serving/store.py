@@ -29,7 +29,16 @@ RECENT_EVENTS = 64
 """Events kept decoded in memory, so that an event is decoded once for all watchers."""
 FORMAT = 1
 """Of the file (SQLite's user_version)."""
-OWNED_METADATA = ("uid", "creationTimestamp", "generation", "resourceVersion", "name", "namespace")
+OWNED_METADATA = (
+    "uid",
+    "creationTimestamp",
+    "deletionGracePeriodSeconds",
+    "deletionTimestamp",
+    "generation",
+    "name",
+    "namespace",
+    "resourceVersion",
+)
 """Fields of metadata that only the store sets."""
 
 SCHEMA = """
@@ -126,6 +135,8 @@ class Store:
         self._recent: deque[tuple[str, Event]] = deque(maxlen=RECENT_EVENTS)
         self._recent_since = self.version
         self._waiting: set[asyncio.Future[None]] = set()
+        self.track_status: Callable[[str, Object, Object, str], Object] | None = None
+        """(resource, present, made, now) -> made with its managedFields, for a status that our own parts write."""
         self.ending = False
         self.closed = False
 
@@ -171,6 +182,8 @@ class Store:
     ) -> Object:
         """Replace everything but the status; generation + 1 where the spec changed; no change keeps the version.
 
+        An object that is being deleted goes when it has no finalizers any more.
+
         Raises:
             NotFound: there is none of that name.
             Conflict: `expected_version` is given and is not the present one.
@@ -178,12 +191,15 @@ class Store:
         meta = obj["metadata"]
         present = self._expect(resource, meta.get("namespace", ""), meta["name"], expected_version)
         owned = {key: present["metadata"][key] for key in OWNED_METADATA if key in present["metadata"]}
-        made = {**obj, "metadata": {**meta, **owned}}
+        free = {key: value for key, value in meta.items() if key not in OWNED_METADATA}
+        made = {**obj, "metadata": {**free, **owned}}
         made.pop("status", None)
         if "status" in present:
             made["status"] = present["status"]
         if made.get("spec") != present.get("spec"):
             made["metadata"]["generation"] = owned.get("generation", 0) + 1
+        if "deletionTimestamp" in owned and not made["metadata"].get("finalizers"):
+            return copied(made) if dry_run else self._write("DELETED", resource, made)
         return self._update(resource, present, made, dry_run=dry_run)
 
     def update_status(
@@ -193,17 +209,25 @@ class Store:
         name: str,
         status: Object,
         *,
+        managed: Objects | None = None,
         expected_version: str | None = None,
         dry_run: bool = False,
     ) -> Object:
         """Replace the status only; no change keeps the version.
+
+        `managed` are the managedFields after it; without them `track_status` tells, if there is one.
 
         Raises:
             NotFound: there is none of that name.
             Conflict: `expected_version` is given and is not the present one.
         """
         present = self._expect(resource, namespace, name, expected_version)
-        return self._update(resource, present, {**present, "status": status}, dry_run=dry_run)
+        made = {**present, "status": status}
+        if managed is not None:
+            made["metadata"] = {**present["metadata"], "managedFields": managed}
+        elif self.track_status is not None and made != present:
+            made = self.track_status(resource, present, made, timestamp(self._now()))
+        return self._update(resource, present, made, dry_run=dry_run)
 
     def delete(
         self, resource: str, namespace: str, name: str, *, expected_version: str | None = None, dry_run: bool = False
@@ -216,6 +240,21 @@ class Store:
         """
         present = self._expect(resource, namespace, name, expected_version)
         return present if dry_run else self._write("DELETED", resource, present)
+
+    def mark_deleted(self, resource: str, namespace: str, name: str, *, dry_run: bool = False) -> Object:
+        """Set deletionTimestamp and raise the generation, once; for an object that finalizers keep.
+
+        Raises:
+            NotFound: there is none of that name.
+        """
+        present = self.get(resource, namespace, name)
+        meta = present["metadata"]
+        if "deletionTimestamp" in meta:
+            return present
+        told: Object = {"deletionGracePeriodSeconds": 0, "deletionTimestamp": timestamp(self._now())}
+        if "generation" in meta:
+            told["generation"] = meta["generation"] + 1
+        return self._update(resource, present, {**present, "metadata": meta | told}, dry_run=dry_run)
 
     def delete_all(self, keys: Iterable[tuple[str, str, str]]) -> Objects:
         """Delete objects by (resource, namespace, name) in one transaction, and return them as they last were.

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Any
 
 from modelyard.serving.api import errors, schemas
 from modelyard.serving.api.core_rules import (
     config_map_causes,
     find_wrong_bytes,
+    moved_string_data,
     namespace_with_defaults,
     secret_causes,
     secret_with_defaults,
@@ -25,7 +27,12 @@ SUBDOMAIN = rf"{_LABEL}(\.{_LABEL})*"
 
 
 def admit(
-    resource: Resource, obj: Object, *, field_validation: str = "", before: Object | None = None
+    resource: Resource,
+    obj: Object,
+    *,
+    field_validation: str = "",
+    before: Object | None = None,
+    own: Callable[[Object], Object] = lambda made: made,
 ) -> tuple[Object, list[str]]:
     """The object as it is to be stored (pruned, defaults filled in), and warnings for the client.
 
@@ -34,6 +41,7 @@ def admit(
         obj: as sent, or as a patch makes it; without a status where the kind has that as a subresource.
         field_validation: what becomes of unknown fields: Strict, Warn (the default) or Ignore.
         before: the object that it replaces, if it is an update.
+        own: gives the object its owners; called before the webhooks, which own nothing.
 
     Raises:
         ApiError: 400 for wrong types and, under Strict, unknown fields; 422 for values; 403 for KServe's rules.
@@ -48,7 +56,7 @@ def admit(
         told = ", ".join(f'unknown field "{path}"' for path in report.unknown)
         raise _undecodable(resource, f"strict decoding error: {told}")
     _refuse_wrong_types(resource, report)
-    made = _DEFAULTERS.get(resource.plural, lambda same: same)(pruned)
+    made = _WEBHOOKS.get(resource.plural, _same)(own(_DEFAULTERS.get(resource.plural, _same)(pruned)))
     if resource in (SECRETS, CONFIGMAPS) and (told := find_wrong_bytes(made)):
         raise _undecodable(resource, told)
     _refuse_values(resource, made, before)
@@ -58,6 +66,23 @@ def admit(
             raise refusal
     warned = [] if field_validation == IGNORE else [f'unknown field "{path}"' for path in report.unknown]
     return made, warned
+
+
+def admit_config(resource: Resource, config: Object) -> Object:
+    """The configuration of a server-side apply, without nulls; nothing is filled in, because nobody would own it.
+
+    Raises:
+        ApiError: 400, a field is unknown or has a wrong type.
+    """
+    report = Report(is_partial=True)
+    made = _inspected(resource, config, report)
+    if report.unknown:
+        meta = config["metadata"]
+        place = f"{meta['namespace']}/{meta['name']}" if resource.namespaced else f"/{meta['name']}"
+        told = f"({place}; {resource.api_version}, Kind={resource.kind}): .{report.unknown[0]}"
+        raise errors.bad_request(f"failed to create typed patch object {told}: field not declared in schema")
+    _refuse_wrong_types(resource, report)
+    return moved_string_data(made) if resource is SECRETS else made
 
 
 def admit_status(resource: Resource, obj: Object) -> Object:
@@ -76,8 +101,12 @@ def admit_status(resource: Resource, obj: Object) -> Object:
     return status
 
 
+def _same(obj: Object) -> Object:
+    return obj
+
+
+_WEBHOOKS = {INFERENCESERVICES.plural: with_defaults}
 _DEFAULTERS = {
-    INFERENCESERVICES.plural: with_defaults,
     NAMESPACES.plural: namespace_with_defaults,
     SECRETS.plural: secret_with_defaults,
 }

@@ -12,7 +12,8 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from modelyard.serving.api import discovery, errors, handlers, openapi
+from modelyard.serving.api import deletions, discovery, errors, handlers, managed_fields, openapi, writes
+from modelyard.serving.api.calls import Call, answer, read_call
 from modelyard.serving.api.logs import log_answer
 from modelyard.serving.api.namespaces import ensure_namespace
 from modelyard.serving.api.query import wants_aggregated_discovery
@@ -21,23 +22,23 @@ from modelyard.serving.nodes import keep_node
 from modelyard.serving.store import Store, StoreError
 
 Endpoint = Callable[[Request], Awaitable[Response]]
-Handler = Callable[[handlers.Call], Response]
+Handler = Callable[[Call], Response]
 
 COLLECTION: dict[str, Handler] = {
     "GET": handlers.list_or_watch,
-    "POST": handlers.create,
-    "DELETE": handlers.delete_collection,
+    "POST": writes.create,
+    "DELETE": deletions.delete_collection,
 }
 OBJECT: dict[str, Handler] = {
     "GET": handlers.get,
-    "PUT": handlers.replace,
-    "PATCH": handlers.patch,
-    "DELETE": handlers.delete,
+    "PUT": writes.replace,
+    "PATCH": writes.patch,
+    "DELETE": deletions.delete,
 }
 STATUS: dict[str, Handler] = {
     "GET": handlers.get,
-    "PUT": handlers.replace_status,
-    "PATCH": handlers.patch_status,
+    "PUT": writes.replace_status,
+    "PATCH": writes.patch_status,
 }
 VERBS = {
     ("GET", False): "list",
@@ -65,7 +66,7 @@ class BearerToken:
             sent = dict(scope["headers"]).get(b"authorization", b"")
             if not hmac.compare_digest(sent, self._wanted):
                 refused = errors.unauthorized()
-                await handlers.answer(refused.body(), refused.code)(scope, receive, send)
+                await answer(refused.body(), refused.code)(scope, receive, send)
                 return
         await self._app(scope, receive, send)
 
@@ -89,6 +90,7 @@ def create_app(
         logs: folder of the replicas' logs, NAME.log; without it pods have none.
         gpus: devices of this machine that the node tells of.
     """
+    store.track_status = managed_fields.track_status
     keep_node(store, gpus=gpus)
     for name in namespaces:
         ensure_namespace(store, name)
@@ -134,7 +136,7 @@ def _endpoint(store: Store, resource: Resource, handled: dict[str, Handler], nam
         handler = handled.get(request.method)
         if handler is None or verb not in resource.verbs:
             raise errors.method_not_allowed(resource, verb)
-        call = await handlers.read_call(request, store, resource)
+        call = await read_call(request, store, resource)
         try:
             return handler(call)
         except StoreError as error:
@@ -155,26 +157,26 @@ def _log_route(store: Store, logs: Path) -> BaseRoute:
 
 def _discovery_routes() -> list[BaseRoute]:
     async def version(_: Request) -> Response:
-        return handlers.answer(discovery.VERSION)
+        return answer(discovery.VERSION)
 
     async def api(request: Request) -> Response:
         if wants_aggregated_discovery(request.headers.get("accept", "")):
             return _aggregated(core=True)
-        return handlers.answer(discovery.api_versions(request.url.netloc))
+        return answer(discovery.api_versions(request.url.netloc))
 
     async def apis(request: Request) -> Response:
         if wants_aggregated_discovery(request.headers.get("accept", "")):
             return _aggregated(core=False)
-        return handlers.answer(discovery.api_group_list())
+        return answer(discovery.api_group_list())
 
     async def core(_: Request) -> Response:
-        return handlers.answer(discovery.api_resource_list("", "v1"))
+        return answer(discovery.api_resource_list("", "v1"))
 
     async def ready(_: Request) -> Response:
         return PlainTextResponse("ok")
 
     async def may(_: Request) -> Response:
-        return handlers.answer(discovery.ACCESS_REVIEW, 201)
+        return answer(discovery.ACCESS_REVIEW, 201)
 
     routes: list[BaseRoute] = [Route(path, ready) for path in ("/healthz", "/livez", "/readyz")]
     routes += [Route(path, version) for path in ("/version", "/version/")]
@@ -188,11 +190,11 @@ def _discovery_routes() -> list[BaseRoute]:
 
 def _group_routes(group: str, versions: list[str]) -> list[BaseRoute]:
     async def one_group(_: Request) -> Response:
-        return handlers.answer(discovery.api_group(group))
+        return answer(discovery.api_group(group))
 
     def version_endpoint(version: str) -> Endpoint:
         async def resources(_: Request) -> Response:
-            return handlers.answer(discovery.api_resource_list(group, version))
+            return answer(discovery.api_resource_list(group, version))
 
         return resources
 
@@ -203,7 +205,7 @@ def _group_routes(group: str, versions: list[str]) -> list[BaseRoute]:
 
 
 def _aggregated(*, core: bool) -> Response:
-    response = handlers.answer(discovery.aggregated(core=core))
+    response = answer(discovery.aggregated(core=core))
     response.headers["content-type"] = discovery.AGGREGATED_TYPE
     return response
 
@@ -215,9 +217,9 @@ async def _page_not_found(_: Request, __: Exception) -> Response:
 async def _refused(_: Request, error: Exception) -> Response:
     if not isinstance(error, errors.ApiError):
         raise error
-    return handlers.answer(error.body(), error.code)
+    return answer(error.body(), error.code)
 
 
 async def _failed(_: Request, error: Exception) -> Response:
     told = errors.internal(f"{type(error).__name__}: {error}")
-    return handlers.answer(told.body(), told.code)
+    return answer(told.body(), told.code)

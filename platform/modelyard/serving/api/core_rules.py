@@ -34,8 +34,12 @@ IMMUTABLE = "field is immutable when `immutable` is set"
 
 def secret_with_defaults(obj: Object) -> Object:
     """A Secret with a type, and with stringData moved to data."""
+    return {"type": OPAQUE, **moved_string_data(obj)}
+
+
+def moved_string_data(obj: Object) -> Object:
+    """A Secret with stringData moved to data, in base64."""
     made = {key: value for key, value in obj.items() if key != "stringData"}
-    made.setdefault("type", OPAQUE)
     data = dict(obj.get("data") or {})
     if obj["metadata"].get("generateName") == KSERVE_SECRET:
         # set_credentials sends S3 and Azure keys as they are where base64 is wanted, and many of them look like base64.

@@ -17,12 +17,13 @@ Object = dict[str, Any]
 JSON_PATCH = "application/json-patch+json"
 MERGE_PATCH = "application/merge-patch+json"
 STRATEGIC_PATCH = "application/strategic-merge-patch+json"
+APPLY_PATCH = "application/apply-patch+yaml"
 
 
 def patch_types(resource: Resource) -> tuple[str, ...]:
     """Media types of the patches that a kind takes, in the order in which messages list them."""
     strategic = (STRATEGIC_PATCH,) if resource.takes_strategic_merge else ()
-    return (JSON_PATCH, MERGE_PATCH, *strategic)
+    return (JSON_PATCH, MERGE_PATCH, *strategic, APPLY_PATCH)
 
 
 def merge(target: Any, patch: Any) -> Any:

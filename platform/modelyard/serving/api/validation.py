@@ -26,6 +26,8 @@ class Report:
     unknown: list[str] = field(default_factory=list)
     wrong: list[tuple[str, str, str]] = field(default_factory=list)
     causes: list[Object] = field(default_factory=list)
+    is_partial: bool = False
+    """Whether the value is but a part of an object: nothing is missing then, and nothing is filled in."""
 
     def cause(self, reason: str, path: str, message: str) -> None:
         """Add a cause of a 422."""
@@ -33,7 +35,10 @@ class Report:
 
 
 def inspect(value: Any, schema: Object, path: str, report: Report) -> Any:
-    """The value with unknown fields and nulls pruned and the schema's defaults filled in; findings go to the report."""
+    """The value with unknown fields and nulls pruned and the schema's defaults filled in; findings go to the report.
+
+    Defaults are left out where the report says that the value is but a part of an object.
+    """
     if schema.get("x-kubernetes-int-or-string"):
         return _scalar(value, schema, path, report, ("string", "number"))
     kind = schema.get("type")
@@ -79,6 +84,8 @@ def _object(value: Any, schema: Object, path: str, report: Report) -> Any:
 
 
 def _complete(kept: Object, schema: Object, known: Object, path: str, report: Report) -> None:
+    if report.is_partial:
+        return
     for key, inner in known.items():
         if key not in kept and "default" in inner:
             kept[key] = inner["default"]
