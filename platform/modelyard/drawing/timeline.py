@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from html import escape
+from typing import Any
 
 from modelyard.drawing import style
 from modelyard.drawing.charts import Limit
@@ -50,6 +51,33 @@ class Band:
     begin: float
     end: float
     name: str
+
+
+def as_dict(panels: Sequence[Panel], bands: Sequence[Band], seconds: float) -> dict[str, Any]:
+    """What a timeline is drawn from, as JSON can hold it."""
+    return {
+        "panels": [asdict(panel) for panel in panels],
+        "bands": [asdict(band) for band in bands],
+        "seconds": seconds,
+    }
+
+
+def drawn(title: str, held: Mapping[str, Any]) -> str:
+    """The SVG of what `as_dict` has made."""
+    panels = [
+        Panel(
+            panel["name"],
+            [
+                Curve(curve["name"], [tuple(point) for point in curve["points"]], curve["kind"])
+                for curve in panel["curves"]
+            ],
+            Limit(**panel["limit"]) if panel["limit"] else None,
+            panel["high"],
+            panel["whole"],
+        )
+        for panel in held["panels"]
+    ]
+    return timeline(title, panels, [Band(**band) for band in held["bands"]], held["seconds"])
 
 
 def timeline(title: str, panels: Sequence[Panel], bands: Sequence[Band], seconds: float) -> str:

@@ -70,6 +70,7 @@ class LoadTest:
         self.prometheus = Prometheus(conn.address("prometheus"))
         self.samples: list[Sample] = []
         self.began = time.time()
+        self.judged: dict[str, Verdict] = {}
         self._locust: Locust | None = None
 
     @property
@@ -158,8 +159,9 @@ class LoadTest:
         return read_requests(self.folder / "requests.csv")
 
     def verdict(self, objective: str, measured: float | None) -> Verdict:
-        """The verdict of an objective of the SLO."""
-        return self.objective(objective).judge(measured)
+        """The verdict of an objective of the SLO, which is kept in `judged` by the objective's id."""
+        self.judged[objective] = self.objective(objective).judge(measured)
+        return self.judged[objective]
 
     def objective(self, name: str) -> Objective:
         """An objective of the SLO, with the limit that the person chose."""
@@ -187,8 +189,8 @@ def load_module(kind: str) -> ModuleType:
     return importlib.import_module(f"loadtests.{kind}")
 
 
-def run(conn: Connections, kind: str, choices: Choices) -> tuple[LoadTest, Outcome]:
-    """Run a load test on a yard that is up, and write its report.
+def run(conn: Connections, kind: str, choices: Choices, folder: Path | None = None) -> tuple[LoadTest, Outcome]:
+    """Run a load test on a yard that is up, and write its report into `folder`, else into one of its own.
 
     Raises:
         YardError: there is no such test, the yard does not answer, or its gateway is not on this machine.
@@ -198,7 +200,8 @@ def run(conn: Connections, kind: str, choices: Choices) -> tuple[LoadTest, Outco
     module = load_module(kind)
     if not is_loopback(conn.gateway):
         raise YardError(f"the gateway {conn.gateway} is not on this machine", allowed="http://127.0.0.1:PORT")
-    test = LoadTest(conn, kind, choices, module.SLO, new_folder(conn.layout.reports, kind))
+    test = LoadTest(conn, kind, choices, module.SLO, folder or new_folder(conn.layout.reports, kind))
+    test.folder.mkdir(parents=True, exist_ok=True)
     own = not choices.name
     try:
         if own:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-from modelyard.drawing import style
+from modelyard.drawing import style, timeline
 from modelyard.drawing.charts import Limit, Point, bar_chart, line_chart, stacked_chart
 from modelyard.story.chapters import BY_ID
 
@@ -133,6 +133,8 @@ def _charts(figures: Mapping[str, Any]) -> str:
         drawn.append(_figure("What truth says, a thousand flights at a time", chart, WIDE))
     if figures.get("mix"):
         drawn.append(_figure("What the versions answer", stacked_chart("Predicted classes", figures["mix"], CLASSES)))
+    for caption, held in figures.get("timelines", {}).items():
+        drawn.append(_figure(caption, timeline.drawn(caption, held), WIDE))
     if figures.get("judged"):
         drawn.append(_figure("The judge: both versions on the very same flights", _judged(figures["judged"])))
     return f'<div class="charts">{"".join(drawn)}</div>' if drawn else ""

@@ -10,7 +10,8 @@ class Plan:
     """Sizes of a story; rows unless the name says otherwise.
 
     `canary_truths` is when the canary's traffic stops, `canary_rows` when it stops at the latest. `ordinary`, `drift`
-    and `later` are phases of the workspace's traffic (`Workspace.traffic`).
+    and `later` are phases of the workspace's traffic (`Workspace.traffic`). `short_load` is for the short form
+    of load tests.
     """
 
     profile: str
@@ -27,7 +28,16 @@ class Plan:
     later: str = "august"
     window_rows: int = 1000
     wait_s: float = 120.0
+    short_load: bool = False
 
 
-FAST = Plan("fast", ordinary_rows=3000, drift_rows=3000, canary_truths=500, canary_rows=8000, recovery_rows=3000)
+FAST = Plan(
+    "fast",
+    ordinary_rows=3000,
+    drift_rows=3000,
+    canary_truths=500,
+    canary_rows=8000,
+    recovery_rows=3000,
+    short_load=True,
+)
 FULL = Plan("full", ordinary_rows=6000, drift_rows=6000, canary_truths=700, canary_rows=10_000, recovery_rows=6000)
