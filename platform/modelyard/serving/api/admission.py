@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from typing import Any
 
+from modelyard.autoscaling import config
+from modelyard.autoscaling.config import AutoscalerConfig
+from modelyard.autoscaling.spec import find_problems
+from modelyard.errors import SettingError
 from modelyard.serving.api import errors, schemas
 from modelyard.serving.api.core_rules import (
     config_map_causes,
@@ -16,14 +19,14 @@ from modelyard.serving.api.core_rules import (
     secret_with_defaults,
 )
 from modelyard.serving.api.kserve_rules import find_refusal, with_defaults
+from modelyard.serving.api.metadata_rules import metadata_causes
+from modelyard.serving.api.resource_rules import resource_causes
 from modelyard.serving.api.resources import CONFIGMAPS, INFERENCESERVICES, NAMESPACES, SECRETS, Resource
 from modelyard.serving.api.validation import Report, inspect
 
 Object = dict[str, Any]
 
 STRICT, WARN, IGNORE = "Strict", "Warn", "Ignore"
-_LABEL = "[a-z0-9]([-a-z0-9]*[a-z0-9])?"
-SUBDOMAIN = rf"{_LABEL}(\.{_LABEL})*"
 
 
 def admit(
@@ -33,6 +36,7 @@ def admit(
     field_validation: str = "",
     before: Object | None = None,
     own: Callable[[Object], Object] = lambda made: made,
+    autoscaler: AutoscalerConfig | None = None,
 ) -> tuple[Object, list[str]]:
     """The object as it is to be stored (pruned, defaults filled in), and warnings for the client.
 
@@ -42,6 +46,7 @@ def admit(
         field_validation: what becomes of unknown fields: Strict, Warn (the default) or Ignore.
         before: the object that it replaces, if it is an update.
         own: gives the object its owners; called before the webhooks, which own nothing.
+        autoscaler: settings that annotations must keep to; Knative's defaults where it is left out.
 
     Raises:
         ApiError: 400 for wrong types and, under Strict, unknown fields; 422 for values; 403 for KServe's rules.
@@ -61,23 +66,23 @@ def admit(
         raise _undecodable(resource, told)
     _refuse_values(resource, made, before)
     if resource is INFERENCESERVICES:
-        refusal = find_refusal(made)
-        if refusal:
-            raise refusal
+        _refuse_by_webhooks(resource, made, autoscaler)
+    if resource is CONFIGMAPS and _place(made) == (config.NAMESPACE, config.NAME):
+        _refuse_autoscaler_settings(made)
     warned = [] if field_validation == IGNORE else [f'unknown field "{path}"' for path in report.unknown]
     return made, warned
 
 
-def admit_config(resource: Resource, config: Object) -> Object:
+def admit_config(resource: Resource, sent: Object) -> Object:
     """The configuration of a server-side apply, without nulls; nothing is filled in, because nobody would own it.
 
     Raises:
         ApiError: 400, a field is unknown or has a wrong type.
     """
     report = Report(is_partial=True)
-    made = _inspected(resource, config, report)
+    made = _inspected(resource, sent, report)
     if report.unknown:
-        meta = config["metadata"]
+        meta = sent["metadata"]
         place = f"{meta['namespace']}/{meta['name']}" if resource.namespaced else f"/{meta['name']}"
         told = f"({place}; {resource.api_version}, Kind={resource.kind}): .{report.unknown[0]}"
         raise errors.bad_request(f"failed to create typed patch object {told}: field not declared in schema")
@@ -128,29 +133,36 @@ def _refuse_wrong_types(resource: Resource, report: Report) -> None:
 
 def _refuse_values(resource: Resource, obj: Object, before: Object | None) -> None:
     report, name = Report(), obj["metadata"].get("name", "")
-    if not name:
-        report.cause("FieldValueRequired", "metadata.name", "Required value: name or generateName is required")
-    elif resource is NAMESPACES and (not re.fullmatch(_LABEL, name) or len(name) > 63):
-        report.cause(
-            "FieldValueInvalid",
-            "metadata.name",
-            f'Invalid value: "{name}": a lowercase RFC 1123 label must consist of lower case alphanumeric characters'
-            " or '-', and must start and end with an alphanumeric character (e.g. 'my-name',  or '123-abc', regex"
-            f" used for validation is '{_LABEL}')",
-        )
-    elif not re.fullmatch(SUBDOMAIN, name) or len(name) > 253:
-        report.cause(
-            "FieldValueInvalid",
-            "metadata.name",
-            f'Invalid value: "{name}": a lowercase RFC 1123 subdomain must consist of lower case alphanumeric'
-            " characters, '-' or '.', and must start and end with an alphanumeric character (e.g. 'example.com',"
-            rf" regex used for validation is '{SUBDOMAIN}')",
-        )
+    metadata_causes(obj["metadata"], report, name_is_label=resource is NAMESPACES)
     _inspected(resource, obj, report)
     if rule := _VALUE_RULES.get(resource.plural):
         rule(obj, before, report)
     if report.causes:
         raise errors.invalid(resource.kind, resource.group, name, report.causes)
+
+
+def _refuse_by_webhooks(resource: Resource, obj: Object, autoscaler: AutoscalerConfig | None) -> None:
+    refusal = find_refusal(obj)
+    if refusal:
+        raise refusal
+    predictor = obj.get("spec", {}).get("predictor", {})
+    for problem in find_problems(predictor, obj["metadata"].get("annotations") or {}, autoscaler):
+        raise errors.denied_by_knative(problem) if "metadata.annotations." in problem else errors.denied(problem)
+    report = Report()
+    resource_causes(predictor, report)
+    if report.causes:
+        raise errors.invalid(resource.kind, resource.group, obj["metadata"]["name"], report.causes)
+
+
+def _refuse_autoscaler_settings(obj: Object) -> None:
+    try:
+        config.parse_config(obj.get("data") or {})
+    except SettingError as error:
+        raise errors.denied_by_knative(error.what, hook="config") from error
+
+
+def _place(obj: Object) -> tuple[str, str]:
+    return obj["metadata"].get("namespace", ""), obj["metadata"].get("name", "")
 
 
 def _undecodable(resource: Resource, told: str) -> errors.ApiError:

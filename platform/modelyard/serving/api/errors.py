@@ -105,6 +105,12 @@ def denied(message: str) -> ApiError:
     return ApiError(403, "Forbidden", f'admission webhook "{hook}" denied the request: {message}')
 
 
+def denied_by_knative(problem: str, *, hook: str = "validation") -> ApiError:
+    """400: one of Knative's webhooks says no."""
+    hook = f"{hook}.webhook.serving.knative.dev"
+    return ApiError(400, "BadRequest", f'admission webhook "{hook}" denied the request: validation failed: {problem}')
+
+
 def undeletable_namespace(name: str) -> ApiError:
     """403: a namespace that every cluster needs."""
     message = f'namespaces "{name}" is forbidden: this namespace may not be deleted'

@@ -23,7 +23,8 @@ from modelyard.serving.api.managed_fields import APPLY, UPDATE, Writer
 from modelyard.serving.api.namespaces import complete_namespace
 from modelyard.serving.api.patches import APPLY_PATCH, apply_patch, patch_types
 from modelyard.serving.api.query import flag, is_dry_run
-from modelyard.serving.api.resources import NAMESPACES
+from modelyard.serving.api.resources import INFERENCESERVICES, NAMESPACES
+from modelyard.serving.scaling_config import ScalingConfig
 from modelyard.serving.store import timestamp
 
 Object = dict[str, Any]
@@ -138,7 +139,8 @@ def _admitted(call: Call, obj: Object, before: Object | None, writer: Writer) ->
         return managed_fields.after_update(compared, made, schema, writer, now)
 
     asked = call.query.get("fieldValidation", "")
-    made, warnings = admit(call.resource, obj, field_validation=asked, before=before, own=own)
+    settings = ScalingConfig(call.store).read() if call.resource is INFERENCESERVICES else None
+    made, warnings = admit(call.resource, obj, field_validation=asked, before=before, own=own, autoscaler=settings)
     call.warnings.extend(warnings)
     return made
 
