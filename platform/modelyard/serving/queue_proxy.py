@@ -25,15 +25,14 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Any, Receive, Send], Awaitable[None]]
 
-STAT_PATH = "/queue-proxy/stat"
-UNCOUNTED_PATHS = frozenset({STAT_PATH, "/metrics"})
-PROBE_HEADER, PROXY_HEADER, ACTIVATOR = b"k-network-probe", b"k-proxy-request", b"activator"
+STAT_PATH, METRICS_PATH = "/queue-proxy/stat", "/metrics"
+PROBE_HEADER, QUEUE = b"k-network-probe", b"queue"
+PROXY_HEADER, ACTIVATOR = b"k-proxy-request", b"activator"
+TEXT = b"text/plain; charset=utf-8"
 QUEUE_FULL, TOOK_TOO_LONG = b"pending request queue full\n", b"request timeout"
 """Upstream's words."""
 CLIENT_LEFT = 499
 """Status under which a request is counted whose client left before its turn came."""
-DEFAULT_TIMEOUT_S = 300
-"""Knative's `timeoutSeconds` where nobody sets one."""
 
 
 class QueueProxy:
@@ -44,15 +43,24 @@ class QueueProxy:
         metrics: counts answers.
         breaker: bounds the requests in work; None where there is no bound.
         timeout_s: seconds after which a request without an answer is answered 504.
+        turns: shared with whatever predicts.
     """
 
-    def __init__(self, app: App, metrics: QueueProxyMetrics, breaker: Breaker | None, timeout_s: float) -> None:
+    def __init__(
+        self, app: App, metrics: QueueProxyMetrics, breaker: Breaker | None, timeout_s: float, turns: Turns
+    ) -> None:
         self._app = app
         self._metrics = metrics
         self._breaker = breaker
         self._deadlines = Deadlines(timeout_s)
-        self._turns = Turns()
+        self._turns = turns
         self.in_flight = InFlight(time.monotonic())
+        self.draining = False
+        self._last_at = 0.0
+
+    def is_quiet(self, *, since: float) -> bool:
+        """Whether nothing is in flight and nothing has been since then, in monotonic seconds."""
+        return self.in_flight.active == 0 and self._last_at < since
 
     async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
         """Answer a request; probes, scrapes and statistics are not counted and do not wait."""
@@ -62,7 +70,9 @@ class QueueProxy:
             await self._tell(send)
         else:
             headers = dict(scope["headers"])
-            if PROBE_HEADER in headers or scope["path"] in UNCOUNTED_PATHS:
+            if headers.get(PROBE_HEADER) == QUEUE and scope["path"] == "/":
+                await self._tell_ready(send)
+            elif PROBE_HEADER in headers or scope["path"] == METRICS_PATH:
                 await self._app(scope, receive, send)
             else:
                 await self._counted(scope, headers, receive, send)
@@ -71,6 +81,11 @@ class QueueProxy:
         queued = self._breaker.queued if self._breaker else 0
         told = orjson.dumps(self.in_flight.read(time.monotonic(), queued=queued))
         await _answer(send, 200, told, b"application/json")
+
+    async def _tell_ready(self, send: Send) -> None:
+        # The model is loaded before anything listens, so whoever hears this has a replica that serves.
+        status, told = (503, b"shutting down") if self.draining else (200, QUEUE)
+        await _answer(send, status, told, TEXT)
 
     async def _counted(self, scope: Any, headers: dict[bytes, bytes], receive: Receive, send: Send) -> None:
         proxied = headers.get(PROXY_HEADER) == ACTIVATOR
@@ -85,10 +100,10 @@ class QueueProxy:
         except asyncio.CancelledError:
             if not self._deadlines.is_overdue(task) or answer.status:
                 raise  # an answer that has begun cannot be taken back: uvicorn closes the connection
-            await _answer(answer, 504, TOOK_TOO_LONG, b"text/plain; charset=utf-8")
+            await _answer(answer, 504, TOOK_TOO_LONG, TEXT)
         finally:
             self._deadlines.end(task)
-            now = time.monotonic()
+            self._last_at = now = time.monotonic()
             self.in_flight.end(now, proxied=proxied)
             status = answer.status or (CLIENT_LEFT if is_gone(scope) else 500)
             asked_bytes = int(headers.get(b"content-length", b"0"))
@@ -103,7 +118,7 @@ class QueueProxy:
             finally:
                 self._breaker.leave()
         else:
-            await _answer(answer, 503, QUEUE_FULL, b"text/plain; charset=utf-8")
+            await _answer(answer, 503, QUEUE_FULL, TEXT)
 
     async def _invoke(self, scope: Any, receive: Receive, answer: Answer) -> None:
         now = time.monotonic()
@@ -142,10 +157,10 @@ async def _answer(send: Send, status: int, body: bytes, content_type: bytes) -> 
     await send({"type": "http.response.body", "body": body})
 
 
-def queue_proxy_from(app: App, spec: ReplicaSpec, *, port: int) -> QueueProxy:
+def queue_proxy_from(app: App, spec: ReplicaSpec, *, port: int, timeout_s: float, turns: Turns) -> QueueProxy:
     """The queue-proxy of a replica; its series are in the registry from here on."""
     breaker = Breaker(spec.container_concurrency) if spec.container_concurrency else None
     target = Target(spec.namespace, spec.name, f"{spec.inferenceservice}-predictor", spec.revision, port)
     metrics = QueueProxyMetrics(target, (lambda: breaker.active + breaker.queued) if breaker else None)
     REGISTRY.register(metrics)
-    return QueueProxy(app, metrics, breaker, spec.timeout_s or DEFAULT_TIMEOUT_S)
+    return QueueProxy(app, metrics, breaker, timeout_s, turns)

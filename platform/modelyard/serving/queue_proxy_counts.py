@@ -125,6 +125,17 @@ class Turns:
     def __init__(self) -> None:
         self._waiting: deque[asyncio.Future[None]] = deque()
         self._looked_at = 0.0
+        self.busy = 0
+
+    def hold(self) -> None:
+        """A prediction is under way beside the loop: nobody has a turn until its `release`."""
+        self.busy += 1
+
+    def release(self) -> None:
+        """The prediction has ended."""
+        self.busy -= 1
+        if self._waiting and not self.busy:
+            self._next()
 
     async def take(self, now: float, seen: float) -> None:
         """Go on, or wait for the loop's next look; first come, first served.
@@ -134,16 +145,18 @@ class Turns:
             seen: when the loop looked and saw this request.
         """
         self._looked_at = max(self._looked_at, seen)
-        if not self._waiting and now - self._looked_at < SLICE_S:
+        if not self._waiting and not self.busy and now - self._looked_at < SLICE_S:
             return
         loop = asyncio.get_running_loop()
         turn = loop.create_future()
-        if not self._waiting:
+        if not self._waiting and not self.busy:
             loop.call_soon(self._next)
         self._waiting.append(turn)
         await turn
 
     def _next(self) -> None:
+        if self.busy:
+            return  # `release` comes back here
         self._looked_at = time.monotonic()
         while self._waiting:
             turn = self._waiting.popleft()

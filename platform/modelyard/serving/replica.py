@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import signal
 import socket
@@ -11,7 +10,7 @@ import traceback
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from modelyard.serving.models import ModelUnusable, fetch_model
 from modelyard.serving.replica_records import (
@@ -24,9 +23,13 @@ from modelyard.serving.replica_records import (
 if TYPE_CHECKING:
     from kserve import Model
 
-GRACE_S = 20
-"""Seconds that a stopped replica gives to requests that it has taken."""
-KEEP_ALIVE_S = 65
+DEFAULT_TIMEOUT_S = 300
+"""Knative's `timeoutSeconds` where nobody sets one."""
+
+
+def request_timeout_s(spec: ReplicaSpec) -> int:
+    """Seconds that a request may take, and those under way have when the replica is asked to end, as in Knative."""
+    return spec.timeout_s or DEFAULT_TIMEOUT_S
 
 
 def serve_replica(spec: ReplicaSpec, listening: socket.socket, *, records: Path, cache: Path) -> int:
@@ -47,12 +50,17 @@ def serve_replica(spec: ReplicaSpec, listening: socket.socket, *, records: Path,
         print(f"{error.reason}: {error.message}", file=sys.stderr, flush=True)
         write_replica_record(records, replace(record, state="failed", reason=error.reason, message=error.message))
         return 1
-    run_model_server(model, spec, listening, serving=lambda: write_replica_record(records, _serving(record)))
+    from modelyard.serving.model_server import run_model_server
+
+    serving = replace(record, state="serving")
+    run_model_server(
+        model,
+        spec,
+        listening,
+        timeout_s=request_timeout_s(spec),
+        serving=lambda: write_replica_record(records, serving),
+    )
     return 0
-
-
-def _serving(record: ReplicaRecord) -> ReplicaRecord:
-    return replace(record, state="serving")
 
 
 def _load(spec: ReplicaSpec, folder: Path) -> Model:
@@ -62,49 +70,8 @@ def _load(spec: ReplicaSpec, folder: Path) -> Model:
         return load_predictor(spec.model_format, spec.inferenceservice, folder)
     except Exception as error:
         traceback.print_exc()
-        message = f"{spec.storage_uri} was not loaded as {spec.model_format}: {type(error).__name__}: {error}"
-        raise ModelUnusable("ModelLoadFailed", message[:1000]) from error
-
-
-def run_model_server(model: Model, spec: ReplicaSpec, listening: socket.socket, *, serving: Any) -> None:
-    """KServe's REST server on a bound socket, without access and latency logs, behind queue-proxy and payload log.
-
-    KServe's own `start` binds 0.0.0.0 and runs on the stock loop; its parts are put together here as it does.
-    """
-    from kserve import ModelServer
-    from kserve.model_server import app
-    from kserve.protocol.rest.server import RESTServer
-
-    from modelyard.serving.payload_log import payload_log_from
-    from modelyard.serving.queue_proxy import queue_proxy_from
-    from modelyard.serving.queue_proxy_arrivals import ArrivalProtocol
-
-    port = listening.getsockname()[1]
-    server = ModelServer(http_port=port, enable_grpc=False, enable_latency_logging=False, event_loop="uvloop")
-    server._register_and_check_atleast_one_model_is_ready([model])
-
-    class LoopbackServer(RESTServer):
-        def _add_middlewares(self, app: Any) -> None:
-            """Neither timings nor an access log: together they cost a fifth of the requests."""
-
-    rest = LoopbackServer(
-        "kserve.model_server:app",
-        server.dataplane,
-        server.model_repository_extension,
-        port,
-        grace_period=GRACE_S,
-        event_loop="uvloop",
-        timeout_keep_alive=KEEP_ALIVE_S,
-    )
-    rest.config.host = "127.0.0.1"
-    rest.config.backlog = 1024
-    # Outside in, as a pod has them: queue-proxy, agent, model server.
-    rest.config.app = queue_proxy_from(payload_log_from(app, spec, port=port, started=serving), spec, port=port)
-    rest.config.http = ArrivalProtocol
-    # uvicorn writes an access line wherever this logger has a handler, and KServe has given it one.
-    access = logging.getLogger("uvicorn.access")
-    access.handlers, access.propagate = [], False
-    rest.run(sockets=[listening])
+        last_line = traceback.format_exception_only(error)[-1].strip().partition("\n")[0]
+        raise ModelUnusable("ModelLoadFailed", last_line[:1000]) from error
 
 
 def become_replica(

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
 import psutil
 
+SIGNALLED = 128
+"""An exit code above it is 128 + the number of the signal, as a shell tells it."""
 State = Literal["starting", "serving", "failed", "exited"]
 
 
@@ -150,14 +153,41 @@ def read_replica_records(folder: Path, *, now: float) -> list[ReplicaRecord]:
     return found
 
 
-def ended_record(record: ReplicaRecord, *, exit_code: int | None, now: float) -> ReplicaRecord:
-    """The record of a replica that has ended; a replica that told its failure keeps its own words."""
+def ended_record(record: ReplicaRecord, *, exit_code: int | None, now: float, log: str = "") -> ReplicaRecord:
+    """The record of a replica that has ended; a replica that told its failure keeps its own words.
+
+    Args:
+        record: its last one.
+        exit_code: None where nobody saw it.
+        now: seconds since 1970.
+        log: the end of its log.
+    """
     reason, message = record.reason, record.message
     if record.state != "failed":
         reason = "ContainerCrashing"
-        told = "ended" if exit_code is None else f"ended with exit code {exit_code}"
-        message = f"replica {record.name} {told}"
+        message = f"replica {record.name} {_exit_told(exit_code)}"
+        # A signal leaves no traceback; one in the log is then of a request that was answered with an error.
+        if exit_code is not None and 0 < exit_code < SIGNALLED:
+            message = last_traceback_line(log) or message
     return replace(record, state="exited", reason=reason, message=message, exit_code=exit_code, ended=now, noted=True)
+
+
+def _exit_told(exit_code: int | None) -> str:
+    if exit_code is None:
+        return "ended"
+    if exit_code <= SIGNALLED:
+        return f"ended with exit code {exit_code}"
+    try:
+        return f"was ended by {signal.Signals(exit_code - SIGNALLED).name} (exit code {exit_code})"
+    except ValueError:
+        return f"ended with exit code {exit_code}"
+
+
+def last_traceback_line(text: str) -> str | None:
+    """The line of the last traceback in a text that names the exception."""
+    _, found, after = text.rpartition("Traceback (most recent call last):\n")
+    lines = after.splitlines() if found else []
+    return next((line.strip() for line in lines if line.strip() and not line[0].isspace()), None)
 
 
 def forget_replica(folder: Path, name: str) -> None:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import gc
 import json
 import os
 import selectors
@@ -19,13 +18,14 @@ import socket
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from modelyard.connections import connect
 from modelyard.errors import ServiceFailed
-from modelyard.serving.replica import GRACE_S, become_replica
+from modelyard.serving.launchers import Folders, Launcher, launcher_for, warm_up
+from modelyard.serving.replica import request_timeout_s
 from modelyard.serving.replica_records import (
     ReplicaRecord,
     ReplicaSpec,
@@ -39,62 +39,17 @@ from modelyard.serving.replica_records import (
 )
 from modelyard.waiting import wait_until
 
+FIRST_WORD_S = 30.0
+"""Seconds for a process to become a replica; a spare may have to end its imports first."""
 TICK_S = 0.5
 """Seconds between two looks for replicas that must be killed, and for ends that no pidfd tells."""
 
-SINGLE_THREADED = {
-    "OMP_NUM_THREADS": "1",
-    "OPENBLAS_NUM_THREADS": "1",
-    "JE_ARROW_MALLOC_CONF": "background_thread:false",
-    "MLFLOW_DISABLE_TELEMETRY": "true",
-}
-"""Each of these keeps a library from starting a thread that a fork would lose."""
+TAIL_BYTES = 16384
+"""Of a log, in which a traceback is looked for."""
 KEPT_LOGS = 3
 """Logs kept of replicas of one revision that ended by themselves."""
-HIGHEST_FD = 4096
-"""Above the highest file descriptor that this process ever opens."""
-
-
-@dataclass(frozen=True)
-class Folders:
-    """Where records, the model cache and the logs of replicas are."""
-
-    records: Path
-    cache: Path
-    logs: Path
-
-
-class Launcher(Protocol):
-    """How a replica's process is made: by fork here, by spawn where fork is not safe."""
-
-    def launch(self, spec: ReplicaSpec, listening: socket.socket, storage: Mapping[str, str]) -> int:
-        """Start the replica on a bound socket and return its pid."""
-        ...
-
-
-class ForkLauncher:
-    """Forks this process (Linux)."""
-
-    def __init__(self, folders: Folders) -> None:
-        self._folders = folders
-
-    def launch(self, spec: ReplicaSpec, listening: socket.socket, storage: Mapping[str, str]) -> int:
-        """Fork; the child keeps nothing of this process open but its own socket."""
-        sys.stdout.flush()
-        sys.stderr.flush()
-        pid = os.fork()
-        if pid == 0:
-            os.closerange(3, listening.fileno())
-            os.closerange(listening.fileno() + 1, HIGHEST_FD)
-            become_replica(
-                spec,
-                listening,
-                records=self._folders.records,
-                cache=self._folders.cache,
-                log=self._folders.logs / f"{spec.name}.log",
-                storage=storage,
-            )
-        return pid
+ENDING_S = 20.0
+"""Seconds that a replica without requests has to end: to send the rest of its payload log, for example."""
 
 
 class WarmParent:
@@ -142,11 +97,18 @@ class WarmParent:
         self._watch(record)
         return record
 
-    def stop(self, name: str, grace_s: float) -> bool:
-        """Ask a replica to end; SIGKILL follows after `grace_s` seconds. False where there is none."""
+    def stop(self, name: str, grace_s: float | None = None) -> bool:
+        """Ask a replica to end; SIGKILL follows after `grace_s` seconds. False where there is none.
+
+        Args:
+            name: of the replica.
+            grace_s: None = what its requests may take, and some time to end.
+        """
         record = self._running.get(name)
         if record is None:
             return False
+        if grace_s is None:
+            grace_s = request_timeout_s(record.spec) + ENDING_S
         self._kill_at.setdefault(name, time.monotonic() + grace_s)
         self._signal(record, signal.SIGTERM)
         return True
@@ -158,7 +120,9 @@ class WarmParent:
             found = read_replica_record(path)
             return found if found is not None and found.pid == pid else None
 
-        return wait_until(written, what=f"replica {spec.name} to write {path}", deadline_s=10, interval_s=0.002)
+        return wait_until(
+            written, what=f"replica {spec.name} to write {path}", deadline_s=FIRST_WORD_S, interval_s=0.002
+        )
 
     def _watch(self, record: ReplicaRecord) -> None:
         self._running[record.name] = record
@@ -176,7 +140,8 @@ class WarmParent:
             os.close(fd)
         asked = self._kill_at.pop(name, None) is not None
         last_words = read_replica_record(record_path(self._folders.records, name)) or record
-        last = ended_record(last_words, exit_code=reaped(record.pid), now=time.time())
+        log = tail(self._folders.log(name))
+        last = ended_record(last_words, exit_code=reaped(record.pid), now=time.time(), log=log)
         write_replica_record(self._folders.records, replace(last, stopping=asked))
         print(f"replica {name} pid {record.pid} ended, exit code {last.exit_code}, {last.reason}", flush=True)
         self._sweep_logs(last.spec, asked=asked)
@@ -229,7 +194,7 @@ class WarmParent:
             print(f"replica {record.name} pid {record.pid} port {record.port} started", flush=True)
             return {"replica": asdict(record)}
         if asked["do"] == "stop":
-            return {"stopping": self.stop(asked["name"], asked.get("grace_s", 2 * GRACE_S))}
+            return {"stopping": self.stop(asked["name"], asked.get("grace_s"))}
         if asked["do"] == "forget":
             forget_replica(self._folders.records, asked["name"])
             return {}
@@ -251,6 +216,17 @@ class WarmParent:
         if self._clients.pop(client, None) is not None:
             self._selector.unregister(client)
             client.close()
+
+
+def tail(path: Path) -> str:
+    """The end of a log, empty where there is none."""
+    try:
+        with path.open("rb") as held:
+            held.seek(0, os.SEEK_END)
+            held.seek(max(0, held.tell() - TAIL_BYTES))
+            return held.read().decode(errors="replace")
+    except OSError:
+        return ""
 
 
 def reaped(pid: int) -> int | None:
@@ -290,23 +266,6 @@ def listen(path: Path) -> socket.socket:
     return listener
 
 
-def warm_up() -> None:
-    """Do the heavy imports once for all replicas; nothing is predicted, no thread is left behind."""
-    for name, value in SINGLE_THREADED.items():
-        os.environ.setdefault(name, value)
-    import s3fs
-    import uvloop
-
-    import modelyard.serving.payload_log
-    import modelyard.serving.queue_proxy
-    from modelyard.serving.predictors import preload
-
-    preload()
-    _ = (s3fs, uvloop, modelyard.serving.payload_log, modelyard.serving.queue_proxy)
-    gc.collect()
-    gc.freeze()
-
-
 def main() -> None:
     """Run the warm parent of the yard in MODELYARD_FOLDER until SIGTERM; replicas live on."""
     conn = connect()
@@ -317,13 +276,15 @@ def main() -> None:
     with only_one(data / "replicas.lock"):
         warm_up()
         listener = listen(conn.layout.socket("replicas"))
-        parent = WarmParent(listener, folders, ForkLauncher(folders))
+        launcher = launcher_for(sys.platform, folders)
+        parent = WarmParent(listener, folders, launcher)
         print(f"warm; adopted {parent.adopt()}", flush=True)
         ending: list[int] = []
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda received, _frame: ending.append(received))
         while not ending:
             parent.run_once()
+        launcher.close()
 
 
 if __name__ == "__main__":

@@ -54,7 +54,7 @@ def test_a_replica_that_told_its_failure_keeps_its_own_words():
     told = mine(state="failed", reason="ModelDigestMismatch", message="differs")
     held = ended_record(told, exit_code=1, now=5)
     assert (held.state, held.reason, held.message, held.exit_code) == ("exited", "ModelDigestMismatch", "differs", 1)
-    assert ended_record(mine(), exit_code=137, now=5).message == "replica r1 ended with exit code 137"
+    assert ended_record(mine(), exit_code=137, now=5).message == "replica r1 was ended by SIGKILL (exit code 137)"
 
 
 @pytest.mark.parametrize("text", ["", "{}", "[1]", '{"spec": {"name": "x"}}'])
