@@ -37,7 +37,7 @@ from modelyard.serving.activator_messages import (
     parse_table,
 )
 from modelyard.serving.activator_proxy import Proxy, Receive, Send
-from modelyard.serving.activator_queue import Dropped, RevisionGone, RevisionQueue
+from modelyard.serving.activator_queue import QUEUE_LIMIT, Dropped, RevisionGone, RevisionQueue
 from modelyard.yard.lock import take
 
 REPORT_S = 1.0
@@ -49,7 +49,8 @@ NAMESPACE, REVISION = NAMESPACE_HEADER.lower().encode(), REVISION_HEADER.lower()
 class Activator:
     """Every revision's queue, the ASGI app in front of them, and the control plane's connections."""
 
-    def __init__(self) -> None:
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
         self.queues: dict[Key, RevisionQueue] = {}
         self.last: dict[Key, Report] = {}
         self._proxy = Proxy(self.queue, time.monotonic)
@@ -60,7 +61,7 @@ class Activator:
         """The queue of a revision."""
         held = self.queues.get(key)
         if held is None:
-            held = self.queues[key] = RevisionQueue(key, self._poke, now=time.monotonic())
+            held = self.queues[key] = RevisionQueue(key, self._poke, now=time.monotonic(), limit=self._limit)
         return held
 
     async def __call__(self, scope: Mapping[str, Any], receive: Receive, send: Send) -> None:
@@ -78,8 +79,10 @@ class Activator:
         """One connection of the control plane."""
         self._writers.add(writer)
         try:
+            first = True
             while line := await reader.readline():
-                self.take(parse_table(orjson.loads(line)["table"]))
+                self.take(parse_table(orjson.loads(line)["table"]), first=first)
+                first = False
         except OSError:
             pass
         except Exception:
@@ -88,22 +91,22 @@ class Activator:
             self._writers.discard(writer)
             writer.close()
 
-    def take(self, table: list[TableEntry]) -> None:
-        """Take the whole table; a revision that it names no longer is gone."""
+    def take(self, table: list[TableEntry], *, first: bool = False) -> None:
+        """Take the whole table; `first`: of a control plane that does not know yet what is held."""
         now = time.monotonic()
         told = {entry.key: entry for entry in table}
         for key in self._told - set(told):
-            self.queue(key).end(RevisionGone)
+            self.queue(key).lose(now)
         for key, entry in told.items():
             self.queue(key).tell(entry, now)
         self._told = set(told)
-        for queue in self.queues.values():
-            if queue.waiting and not queue.replicas:
-                queue.poke()  # whoever was told before may have died of it
-        self._forget()
+        if first:
+            for queue in self.queues.values():
+                if queue.waiting and not queue.replicas:
+                    queue.poke()
 
     async def report_forever(self) -> None:
-        """Tell each second what happened, and try replicas again that broke off."""
+        """Tell each second what happened; meanwhile try replicas again that broke off, and give up what is gone."""
         next_report_s = time.monotonic() + REPORT_S
         while True:
             await asyncio.sleep(RETRY_POLL_S)
@@ -111,6 +114,8 @@ class Activator:
             for queue in self.queues.values():
                 if queue.waiting:
                     queue.dispatch(now)
+                if queue.is_gone(now):
+                    queue.end(RevisionGone)
             if now >= next_report_s:
                 next_report_s = max(next_report_s + REPORT_S, now)
                 self._report(now)
@@ -170,9 +175,9 @@ async def _plain(send: Send, status: int, body: bytes) -> None:
     await send({"type": "http.response.body", "body": body})
 
 
-async def serve(http: Path, control: Path) -> None:
+async def serve(http: Path, control: Path, limit: int) -> None:
     """Serve until SIGTERM."""
-    activator = Activator()
+    activator = Activator(limit)
     listener = listen(control)
     controlling = await asyncio.start_unix_server(activator.control, sock=listener, limit=LINE_LIMIT_BYTES)
     reporting = asyncio.create_task(activator.report_forever())
@@ -232,13 +237,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="modelyard.serving.activator")
     parser.add_argument("--socket", type=Path, required=True, help="Unix socket for Envoy")
     parser.add_argument("--control", type=Path, required=True, help="Unix socket for the control plane")
+    parser.add_argument("--limit", type=int, default=QUEUE_LIMIT, help="requests of one revision at a time")
     told = parser.parse_args()
     raise_limit_of_files()
     signal.signal(signal.SIGPIPE, signal.SIG_IGN)
     import uvloop
 
     with only_one(told.control.with_suffix(".lock")), asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(serve(told.socket, told.control))
+        runner.run(serve(told.socket, told.control, told.limit))
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ from multidict import CIMultiDict
 from yarl import URL
 
 from modelyard.serving.activator_messages import DEFAULT_TIMEOUT_S, NAMESPACE_HEADER, REVISION_HEADER, Key
-from modelyard.serving.activator_queue import Dropped, QueueFull, RevisionGone, RevisionQueue
+from modelyard.serving.activator_queue import Dropped, QueueFull, Replica, RevisionGone, RevisionQueue
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Any]
@@ -31,8 +31,9 @@ KEPT_BODY_BYTES = 2**20
 """Of a request's body that is kept to be sent again; Envoy keeps as much. The rest waits in the sockets, unread."""
 KEPT_IN_ALL_BYTES = 256 * 2**20
 """Of all bodies together; beyond it a request is answered 503."""
-MAX_BREAKS = 3
-"""Replicas that may break off while they answer one and the same request, Envoy's own attempts among them."""
+MAX_BREAKS = 2
+"""Replicas that may break off while they answer one and the same request, Envoy's own attempt among them: enough for
+one that is killed, and a request that kills kills two."""
 RETRY_AFTER_S = 5
 ENVOY_MARGIN_S = 1.0
 """Before Envoy's own deadline, so that the answer is ours."""
@@ -73,7 +74,7 @@ def forwarded_headers(headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[byte
 def breaks_left(attempt: bytes | None) -> int:
     """How many replicas this request may still break; `attempt` is Envoy's count, which begins at 1."""
     number = int(attempt) if attempt and attempt.isdigit() else 1
-    return max(1, MAX_BREAKS - (number - 1))
+    return max(1, MAX_BREAKS - max(0, number - 1))
 
 
 def timeout_of(told_s: float | None, expected_ms: bytes | None) -> float:
@@ -151,7 +152,7 @@ class Body:
 
 @dataclass
 class Exchange:
-    """One request on its way: whose it is, its body, and what it waits for just now."""
+    """One request on its way: whose it is, its body, and what it waits for just now (empty: for a replica)."""
 
     queue: RevisionQueue
     scope: Mapping[str, Any]
@@ -228,7 +229,8 @@ class Proxy:
                 await exchange.body.read(self._keep)
                 await self._try_replicas(exchange, deadline)
         except TimeoutError:
-            told = f"{name}: {exchange.timeout_s:g} s have gone by without {exchange.waits_for}"
+            waited_for = exchange.waits_for or exchange.queue.wanting()
+            told = f"{name}: {exchange.timeout_s:g} s have gone by without {waited_for}"
             await answer(send, 504, told, key)
         except QueueFull:
             told = f"the requests that wait hold {KEPT_IN_ALL_BYTES >> 20} MiB already, which is the most that they may"
@@ -253,19 +255,19 @@ class Proxy:
         """
         queue = exchange.queue
         while True:
-            exchange.waits_for = "a replica with room" if queue.replicas else "a ready replica"
-            port = await self._place(queue)
-            exchange.waits_for = f"an answer of its replica on port {port}"
+            exchange.waits_for = ""
+            replica = await self._place(queue)
+            exchange.waits_for = f"an answer of its replica on port {replica.port}"
             try:
-                return await self._forward(exchange, port, deadline)
+                return await self._forward(exchange, replica, deadline)
             except Broken as broken:
                 exchange.breaks_left -= broken.begun
                 if exchange.breaks_left <= 0 or exchange.body.used_up:
                     raise
 
-    async def _place(self, queue: RevisionQueue) -> int:
-        """Wait for a port with room; free again if the caller is cancelled meanwhile."""
-        place: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+    async def _place(self, queue: RevisionQueue) -> Replica:
+        """Wait for a replica with room; it has that again if the caller is cancelled meanwhile."""
+        place: asyncio.Future[Replica] = asyncio.get_running_loop().create_future()
         queue.wait(place, self._now())
         try:
             return await place
@@ -273,7 +275,7 @@ class Proxy:
             queue.give_up(place, self._now())
             raise
 
-    async def _forward(self, exchange: Exchange, port: int, deadline: asyncio.Timeout) -> None:
+    async def _forward(self, exchange: Exchange, replica: Replica, deadline: asyncio.Timeout) -> None:
         """Send the request to a replica and its answer back.
 
         Raises:
@@ -284,7 +286,7 @@ class Proxy:
         try:
             async with self._session.request(
                 scope["method"],
-                _url(port, scope),
+                _url(replica.port, scope),
                 headers=_headers_to_replica(scope["headers"]),
                 data=exchange.body.content(),
                 allow_redirects=False,
@@ -293,17 +295,17 @@ class Proxy:
                 deadline.reschedule(None)
                 await _send_back(response, exchange.send)
         except REFUSED as error:
-            queue.suspect(port, self._now())
+            replica.suspect(self._now())
             raise Broken(str(error), begun=False) from error
         except BROKEN as error:
             if exchange.body.left:
                 raise ClientLeft from error
-            queue.suspect(port, self._now())
+            replica.suspect(self._now())
             if not answered:
-                raise Broken(f"{type(error).__name__} on port {port}", begun=True) from error
+                raise Broken(f"{type(error).__name__} on port {replica.port}", begun=True) from error
             # The answer has begun: the connection ends without its rest, and the client sees that.
         finally:
-            queue.release(port, self._now(), answered=answered)
+            queue.release(replica, self._now(), answered=answered)
 
 
 def _url(port: int, scope: Mapping[str, Any]) -> URL:

@@ -18,6 +18,8 @@ QUEUE_LIMIT = 10_000
 """Requests of one revision that the activator holds or forwards; upstream's breaker queue has the same bound."""
 SUSPECT_S = 0.2
 """Seconds that a replica which broke off is left alone; upstream probes as often."""
+GONE_AFTER_S = 3.0
+"""Seconds after which the requests of a revision that is not named any more are given up."""
 FEW = 3
 """Up to this containerConcurrency the first replica with room is taken, so that the others may become idle."""
 
@@ -41,6 +43,10 @@ class Replica:
     port: int
     in_flight: int = 0
     suspect_until_s: float | None = None
+
+    def suspect(self, now: float) -> None:
+        """It refused or broke off."""
+        self.suspect_until_s = now + SUSPECT_S
 
     def has_room(self, container_concurrency: int, now: float) -> bool:
         """Whether one more request may go to it; one that broke off gets one at a time until it has answered."""
@@ -111,9 +117,11 @@ class RevisionQueue:
     limit: int = QUEUE_LIMIT
     draw: random.Random = field(default_factory=random.Random)
     replicas: dict[int, Replica] = field(default_factory=dict)
-    waiting: dict[asyncio.Future[int], None] = field(default_factory=dict)
+    waiting: dict[asyncio.Future[Replica], None] = field(default_factory=dict)
     turn: int = 0
     poked: bool = False
+    gone_at_s: float | None = None
+    """Since when the control plane's table has not named the revision any more."""
     idle_told: bool = True
     gauge: Gauge = field(init=False)
 
@@ -159,34 +167,27 @@ class RevisionQueue:
         self.poked = True
         self.on_poke(self.key)
 
-    def wait(self, place: asyncio.Future[int], now: float) -> None:
-        """Give the place a port as soon as there is one with room."""
+    def wait(self, place: asyncio.Future[Replica], now: float) -> None:
+        """Give the place a replica as soon as there is one with room."""
         self.waiting[place] = None
         self.dispatch(now)
 
-    def give_up(self, place: asyncio.Future[int], now: float) -> None:
-        """A place is not wanted any more; a port that it has got is free again."""
+    def give_up(self, place: asyncio.Future[Replica], now: float) -> None:
+        """A place is not wanted any more; a replica that it has got has room again."""
         self.waiting.pop(place, None)
         if place.done() and not place.cancelled() and place.exception() is None:
             self.release(place.result(), now)
 
-    def release(self, port: int, now: float, *, answered: bool = False) -> None:
+    def release(self, replica: Replica, now: float, *, answered: bool = False) -> None:
         """A replica has one request less; one that has answered is suspect no longer."""
-        replica = self.replicas.get(port)
-        if replica is not None:
-            replica.in_flight = max(0, replica.in_flight - 1)
-            if answered:
-                replica.suspect_until_s = None
+        replica.in_flight -= 1
+        if answered:
+            replica.suspect_until_s = None
         self.dispatch(now)
 
-    def suspect(self, port: int, now: float) -> None:
-        """A replica refused or broke off; called before `release`."""
-        replica = self.replicas.get(port)
-        if replica is not None:
-            replica.suspect_until_s = now + SUSPECT_S
-
     def tell(self, entry: TableEntry, now: float) -> None:
-        """Take the control plane's word for the ports; one that stays keeps its count."""
+        """Take the control plane's word for the ports; a replica that stays keeps its count."""
+        self.gone_at_s = None
         had = bool(self.replicas)
         self.entry = entry
         self.replicas = {port: self.replicas.get(port) or Replica(port) for port in entry.ports}
@@ -195,6 +196,15 @@ class RevisionQueue:
         elif had and self.gauge.level:
             self.poke()
         self.dispatch(now)
+
+    def lose(self, now: float) -> None:
+        """The control plane's table does not name the revision any more; it may be an unfinished one."""
+        self.gone_at_s = now if self.gone_at_s is None else self.gone_at_s
+        self.replicas = {}
+
+    def is_gone(self, now: float) -> bool:
+        """Whether it has not been named for so long that nobody need wait for it."""
+        return self.gone_at_s is not None and now - self.gone_at_s >= GONE_AFTER_S
 
     def end(self, why: type[RevisionGone] | type[Dropped]) -> None:
         """There will be no replica: whoever waits is told why."""
@@ -220,12 +230,15 @@ class RevisionQueue:
             del self.waiting[place]
             self.turn += 1
             replica.in_flight += 1
-            place.set_result(replica.port)
+            place.set_result(replica)
 
-    def retry_at_s(self) -> float | None:
-        """When a suspect replica may be tried again for those who wait; None where nobody waits for that."""
-        times = [r.suspect_until_s for r in self.replicas.values() if r.suspect_until_s is not None]
-        return min(times) if times and self.waiting else None
+    def wanting(self) -> str:
+        """What the next request in the queue waits for, in words."""
+        if not self.replicas:
+            return "a ready replica"
+        if any(replica.suspect_until_s is not None for replica in self.replicas.values()):
+            return "a replica that takes connections"
+        return f"a replica with less than {self.container_concurrency} requests (containerConcurrency)"
 
     def report(self, now: float) -> Report:
         """What happened since the last report."""

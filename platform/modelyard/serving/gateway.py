@@ -24,6 +24,8 @@ IDLE_TIMEOUT = "30s"
 """Shorter than the model server's keep-alive of 65 s, so that Envoy never sends on a connection just being closed."""
 BACKSTOP_S = 2
 """Envoy waits so much longer than a route's timeout, which replica and activator keep: they answer with reasons."""
+SENT_AGAIN_BYTES = 16 * 2**20
+"""Of a request's body that Envoy keeps until the answer begins, to send it again; Envoy's default is 1 MiB."""
 MANY = 100_000
 """Raised limit of each circuit breaker; Envoy's defaults (1024, 3 retries) fail a load test, not a model."""
 TYPE_URL = "type.googleapis.com/envoy.config"
@@ -227,22 +229,31 @@ def _headers_for(route: Route, revision: str) -> list[Json]:
 
 
 def _virtual_host(name: str, domains: list[str], to: Json, route: Route) -> Json:
-    action = {**to, "timeout": f"{route.timeout_s + BACKSTOP_S}s", "retry_policy": RETRIES}
+    timeout = f"{route.timeout_s + BACKSTOP_S}s"
+    # Its idle timeout too: the default of five minutes would end what a longer timeout allows.
+    action = {**to, "timeout": timeout, "idle_timeout": timeout, "retry_policy": RETRIES}
     return {
         "name": name,
         "domains": domains,
         # The activator counts a request's attempts, so that one that kills replicas kills few.
         "include_request_attempt_count": True,
-        # With these a client would keep its requests out of the count that scales.
-        "request_headers_to_remove": ["K-Proxy-Request", "K-Network-Probe"],
+        "request_body_buffer_limit": SENT_AGAIN_BYTES,
+        "request_headers_to_remove": DROPPED_HEADERS,
         "routes": [{"match": {"prefix": "/"}, "route": action}],
     }
 
 
+DROPPED_HEADERS = [
+    *("K-Proxy-Request", "K-Network-Probe"),
+    *("x-envoy-max-retries", "x-envoy-retry-on", "x-envoy-retry-grpc-on", "x-envoy-upstream-rq-timeout-ms"),
+    *("x-envoy-upstream-rq-per-try-timeout-ms", "x-envoy-expected-rq-timeout-ms", "x-envoy-hedge-on-per-try-timeout"),
+]
+"""What a client may not say: it would keep its requests out of the count that scales, or have them sent more often."""
 RETRIES = {
     # `reset` sends a request again that a replica may have begun: predict is a pure function.
     "retry_on": "connect-failure,refused-stream,reset-before-request,reset",
-    "num_retries": 6,
+    # Enough for the second or two in which a killed activator comes back.
+    "num_retries": 12,
     "retry_back_off": {"base_interval": "0.025s", "max_interval": "1s"},
     # The second attempt is the activator's, which knows which replicas live, holds where none does, and keeps count.
     "retry_priority": {
