@@ -20,12 +20,17 @@ from modelyard.serving.activator_client import ActivatorClient
 from modelyard.serving.activator_messages import TableEntry
 from modelyard.serving.ends import Ends
 from modelyard.serving.envoy_files import Gateway
+from modelyard.serving.events import NORMAL, WARNING, Recorder
 from modelyard.serving.fleet import Fleet, timeout_of
 from modelyard.serving.gateway import DEFAULT_TIMEOUT_S, Backend, Route, Share, TrafficTable
+from modelyard.serving.gpus import gpu_inventory
 from modelyard.serving.ledger import Ledger
+from modelyard.serving.liveness import Liveness, liveness_probe_of
+from modelyard.serving.pod_keeper import PodKeeper
+from modelyard.serving.pods import CONTAINER
 from modelyard.serving.readiness import Readiness
 from modelyard.serving.replica_records import ReplicaRecord, read_replica_records
-from modelyard.serving.revisions import Plan, Revision, plan_replicas
+from modelyard.serving.revisions import Plan, Revision, is_stopped, plan_replicas
 from modelyard.serving.rounds import Key, Round, every, newest_of
 from modelyard.serving.scales import Need, decide_replicas, is_able
 from modelyard.serving.scaling import Followed, Scaling
@@ -43,6 +48,7 @@ BUSY_S = 0.05
 IDLE_S = 1.0
 KEPT_CLUSTER_S = 10.0
 """Seconds that Envoy keeps a revision that no route names any more: requests on their way may be tried again."""
+HUNG = f"Container {CONTAINER} failed liveness probe, will be restarted"
 TAG_ROUTING = "serving.kserve.io/enable-tag-routing"
 
 
@@ -69,10 +75,13 @@ class Controller:
         self._gateway = gateway
         self._woken = asyncio.Event()
         self._ledger = Ledger(store)
-        self._ends = Ends(self._ledger, config.records)
+        recorder = Recorder(store)
+        self._ends = Ends(self._ledger, recorder, config.records)
         self._readiness = Readiness(self._ledger)
-        self._fleet = Fleet(self._ledger, config.replicas_socket, self._woken.set)
-        self._statuses = Statuses(self._ledger, domain=config.domain, gateway_port=config.gateway_port)
+        self._liveness = Liveness(self._note_hang)
+        self._fleet = Fleet(self._ledger, config.replicas_socket, self._woken.set, inventory=gpu_inventory())
+        self._statuses = Statuses(self._ledger, recorder, domain=config.domain, gateway_port=config.gateway_port)
+        self._pods = PodKeeper(store, recorder)
         self._scaling_config = ScalingConfig(store)
         self._scaling = Scaling(self._ledger, self._woken.set)
         self._activator = ActivatorClient(config.activator_socket, self._scaling.poke, self._scaling.report)
@@ -110,6 +119,8 @@ class Controller:
         for revision, plan in plans:
             await self._fleet.start(held, revision, plan.starts)
         await self._fleet.stop(held, leaving, applied=applied)
+        self._pods.keep(held, leaving)
+        self._watch(held)
         self._ledger.forget(held)
         self._targets.write([r for revision in every(held.revisions) for r in held.ready_of(revision)])
         metrics.observe(held)
@@ -119,6 +130,7 @@ class Controller:
         """End the connections."""
         await self._fleet.close()
         await self._readiness.close()
+        await self._liveness.close()
         await self._activator.close()
         await self._scaling.close()
 
@@ -135,6 +147,7 @@ class Controller:
         for record in read_replica_records(self._config.records, now=now):
             replicas[record.spec.namespace, record.spec.revision].append(record)
         held = Round(now, services, revisions, dict(replicas), busy=waits)
+        held.stopped = frozenset(key for key, isvc in services.items() if is_stopped(isvc))
         config = self._scaling_config.read()
         for revision in every(revisions):
             held.specs[revision.key] = decide_spec(revision, require_registered=self._config.require_registered)
@@ -175,6 +188,21 @@ class Controller:
                 self._ledger.save(revision, desiredScale=0)
         self._scaling.follow(followed)
 
+    def _watch(self, held: Round) -> None:
+        """Follow the liveness of the replicas that answer."""
+        self._liveness.follow(
+            (record, liveness_probe_of(revision.predictor))
+            for revision in every(held.revisions)
+            for record in held.ready_of(revision)
+        )
+
+    def _note_hang(self, record: ReplicaRecord, message: str) -> None:
+        """Write down why a replica is about to be killed; its end is counted with that."""
+        key = (record.spec.namespace, record.spec.revision)
+        self._ledger.save_at(key, hung={record.name: message})
+        self._pods.tell(key[0], record.name, WARNING, "Unhealthy", message)
+        self._pods.tell(key[0], record.name, NORMAL, "Killing", HUNG)
+
     async def _tell_traffic(self, held: Round, needs: dict[Key, Need], leaving: set[str]) -> bool:
         """Tell activator and gateway; whether Envoy has taken it."""
         now = time.monotonic()
@@ -206,6 +234,8 @@ def decide_all_traffic(held: Round) -> dict[Key, Decision]:
     """The traffic of every InferenceService."""
     decisions = {}
     for key, isvc in held.services.items():
+        if key in held.stopped:
+            continue
         revisions = held.revisions.get(key, [])
         annotations = isvc["metadata"].get("annotations") or {}
         rollout = rollout_of(isvc.get("status") or {})

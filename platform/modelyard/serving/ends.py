@@ -7,7 +7,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from modelyard.serving.events import WARNING, Recorder
 from modelyard.serving.ledger import Ledger
+from modelyard.serving.pods import CONTAINER
 from modelyard.serving.replica_records import ReplicaRecord, forget_replica
 from modelyard.serving.revisions import Failure, Revision
 from modelyard.serving.rounds import Round, every
@@ -19,8 +21,9 @@ EXPLAINED_WITHIN_S = 2.0
 class Ends:
     """Takes note of ends, round by round."""
 
-    def __init__(self, ledger: Ledger, records: Path) -> None:
+    def __init__(self, ledger: Ledger, recorder: Recorder, records: Path) -> None:
         self._ledger = ledger
+        self._recorder = recorder
         self._records = records
         self._unexplained: dict[str, float] = {}
 
@@ -56,6 +59,20 @@ class Ends:
         counted = revision.last_failure is not None and revision.last_failure.replica == record.name
         # Counted already: by a round that was killed before it could forget the record.
         if not asked and not record.stopping and not counted:
-            failure = Failure(record.name, record.reason, record.message, record.exit_code, record.ended)
+            failure = _failure(revision, record)
             changes |= {"failures": revision.failures + 1, "lastFailure": asdict(failure)}
+            self._tell(revision, failure)
         return self._ledger.save(revision, **changes) if changes else revision
+
+    def _tell(self, revision: Revision, failure: Failure) -> None:
+        owner = {**revision.obj["metadata"]["ownerReferences"][0], "namespace": revision.namespace}
+        about = {key: owner[key] for key in ("apiVersion", "kind", "name", "namespace", "uid")}
+        told = f"Back-off restarting failed container {CONTAINER} in pod {failure.replica}: {failure.message}"
+        self._recorder.event(about, WARNING, "BackOff", told)
+
+
+def _failure(revision: Revision, record: ReplicaRecord) -> Failure:
+    hung = (revision.status.get("hung") or {}).get(record.name)
+    if hung:
+        return Failure(record.name, "RuntimeUnhealthy", hung, record.exit_code, record.ended)
+    return Failure(record.name, record.reason, record.message, record.exit_code, record.ended)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 
 from modelyard.serving.activator_messages import DEFAULT_TIMEOUT_S
+from modelyard.serving.gpus import GPU, asked_gpus, assign_gpus
 from modelyard.serving.ledger import Ledger
-from modelyard.serving.pods import replica_name
+from modelyard.serving.pods import insufficient, replica_name
 from modelyard.serving.replica_records import ReplicaRecord
 from modelyard.serving.replica_stats import StatReader
 from modelyard.serving.replicas_client import ReplicasAway, ReplicasClient, ReplicasRefused
@@ -32,10 +33,12 @@ class Fleet:
         ledger: failed starts are counted there, and which replicas were asked to end is written down.
         socket: of the warm parent.
         on_event: called whenever the warm parent tells something.
+        inventory: NVIDIA devices of this machine.
     """
 
-    def __init__(self, ledger: Ledger, socket: Path, on_event: Callable[[], None]) -> None:
+    def __init__(self, ledger: Ledger, socket: Path, on_event: Callable[[], None], *, inventory: Sequence[str]) -> None:
         self._ledger = ledger
+        self._inventory = inventory
         self._parent = ReplicasClient(socket, on_event)
         self._reader = StatReader()
         self._leaving_since: dict[str, float] = {}
@@ -48,10 +51,14 @@ class Fleet:
         if count == 0 or isinstance(spec, Refusal):
             return
         for _ in range(count):
+            gpus = self._gpus(held, revision)
+            if gpus is None:
+                return
             name = replica_name(revision.name, revision.template)
             try:
-                await self._parent.start(replace(spec, name=name))
+                await self._parent.start(replace(spec, name=name, gpus=gpus))
                 held.busy = True
+                held.given_gpus += gpus
             except ReplicasAway:
                 return
             except ReplicasRefused as error:
@@ -59,6 +66,20 @@ class Fleet:
                 failure = Failure(name, "ReplicaNotStarted", error.what, None, held.now)
                 self._ledger.save(revision, failures=revision.failures + 1, lastFailure=asdict(failure))
                 return
+
+    def _gpus(self, held: Round, revision: Revision) -> list[str] | None:
+        """Devices for one more replica; None where there are too few, which the revision then tells."""
+        asked = asked_gpus(revision.predictor)
+        if not asked and not revision.unschedulable:
+            return []
+        living = [record for record in every(held.replicas) if record.state != "exited"]
+        taken = [*held.given_gpus, *(device for record in living for device in record.spec.gpus)]
+        found = assign_gpus(self._inventory, taken, asked)
+        message = insufficient(GPU) if found is None else ""
+        if message != revision.unschedulable:
+            self._ledger.save(revision, unschedulable=message)
+            held.busy = True
+        return found
 
     async def stop(self, held: Round, leaving: Iterable[str], *, applied: bool) -> None:
         """End the replicas that shall go, each once nothing comes to it any more and it has answered what it had.

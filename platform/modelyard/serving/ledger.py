@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import Any
 
-from modelyard.serving.revisions import Revision, decide_revision, plan_forgetting, revision_from
+from modelyard.serving.revisions import Revision, decide_revision, is_stopped, plan_forgetting, revision_from
 from modelyard.serving.rounds import DELETED, Key, Round, key_of
 from modelyard.serving.store import AlreadyExists, NotFound, Store
 
@@ -25,6 +25,8 @@ class Ledger:
         for obj in self.store.list("revisions")[0]:
             held[obj["metadata"]["ownerReferences"][0]["uid"]].append(revision_from(obj))
         for isvc in self.store.list("inferenceservices")[0]:
+            if is_stopped(isvc):
+                continue
             made = decide_revision(isvc, held[isvc["metadata"]["uid"]])
             if made is not None:
                 try:
@@ -47,12 +49,15 @@ class Ledger:
 
     def save(self, revision: Revision, **changes: Any) -> Revision:
         """Change parts of a revision's status as it is now in the Store; the revision as it is then."""
+        return self.save_at(revision.key, **changes) or revision
+
+    def save_at(self, key: Key, **changes: Any) -> Revision | None:
+        """As `save`, of the revision of that namespace and name; None where it is forgotten."""
         try:
-            present = self.store.get("revisions", *revision.key).get("status") or {}
-            obj = self.store.update_status("revisions", *revision.key, {**present, **changes})
+            present = self.store.get("revisions", *key).get("status") or {}
+            return revision_from(self.store.update_status("revisions", *key, {**present, **changes}))
         except NotFound:
-            return revision  # forgotten meanwhile
-        return revision_from(obj)
+            return None
 
     def reread(self, revision: Revision) -> Revision:
         """A revision as it is now."""

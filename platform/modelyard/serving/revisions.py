@@ -10,8 +10,9 @@ from modelyard.serving.replica_records import ReplicaRecord
 
 Object = dict[str, Any]
 
-NOT_IN_TEMPLATE = frozenset({"kubectl.kubernetes.io/last-applied-configuration"})
-"""Annotations that kubectl keeps for itself; everything else makes a new revision, as in KServe."""
+STOP_ANNOTATION = "serving.kserve.io/stop"
+NOT_IN_TEMPLATE = frozenset({"kubectl.kubernetes.io/last-applied-configuration", STOP_ANNOTATION})
+"""Annotations that are kubectl's or about the whole service; everything else makes a new revision, as in KServe."""
 KEPT_REVISIONS = 10
 """Revisions kept beside those that traffic or a roll-back still needs."""
 BACK_OFF_LIMIT_S = 60.0
@@ -35,6 +36,7 @@ class Revision:
     Attributes:
         ready: it has been ready once; a revision stays ready in this sense, its replicas come and go.
         failures: ends in a row since its replicas were last all ready.
+        obj: its object as it was read.
     """
 
     namespace: str
@@ -45,6 +47,7 @@ class Revision:
     failures: int = 0
     last_failure: Failure | None = None
     status: Object = field(default_factory=dict, compare=False)
+    obj: Object = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def key(self) -> tuple[str, str]:
@@ -76,6 +79,11 @@ class Revision:
         """Names of replicas that were asked to end."""
         return frozenset(self.status.get("stopping", ()))
 
+    @property
+    def unschedulable(self) -> str:
+        """Why no more replicas of it can be started on this machine; empty where they can."""
+        return self.status.get("unschedulable", "")
+
 
 def template_of(isvc: Object) -> Object:
     """The part of an InferenceService whose change makes a new revision."""
@@ -85,6 +93,11 @@ def template_of(isvc: Object) -> Object:
     }
     annotations = {k: v for k, v in (meta.get("annotations") or {}).items() if k not in NOT_IN_TEMPLATE}
     return {"predictor": predictor, "annotations": annotations, "labels": meta.get("labels") or {}}
+
+
+def is_stopped(isvc: Object) -> bool:
+    """Whether an InferenceService shall have no revisions; source: kserve pkg/utils (GetForceStopRuntime)."""
+    return ((isvc["metadata"].get("annotations") or {}).get(STOP_ANNOTATION) or "").lower() == "true"
 
 
 def revision_name(inferenceservice: str, number: int) -> str:
@@ -128,6 +141,7 @@ def revision_from(obj: Object) -> Revision:
         failures=int(status.get("failures", 0)),
         last_failure=Failure(**failure) if failure else None,
         status=status,
+        obj=obj,
     )
 
 

@@ -29,6 +29,8 @@ class Round:
     revisions: dict[Key, list[Revision]]
     replicas: dict[Key, list[ReplicaRecord]]
     """By (namespace, revision name)."""
+    stopped: frozenset[Key] = frozenset()
+    """InferenceServices that shall have no revisions."""
     specs: dict[Key, ReplicaSpec | Refusal] = field(default_factory=dict)
     """What replicas of a revision must be, by (namespace, revision name); so the next three."""
     scaling: dict[Key, ScalingSpec] = field(default_factory=dict)
@@ -37,6 +39,8 @@ class Round:
     """How many replicas there shall be."""
     ready: frozenset[str] = frozenset()
     decisions: dict[Key, Decision] = field(default_factory=dict)
+    given_gpus: list[str] = field(default_factory=list)
+    """Devices given to replicas that were started in this round."""
     busy: bool = False
 
     def of(self, revision: Revision) -> list[ReplicaRecord]:

@@ -16,6 +16,8 @@ Object = dict[str, Any]
 
 MAIN_CONDITIONS = frozenset({"IngressReady", "PredictorReady", "Ready"})
 """Conditions that make up Ready; the others have severity Info."""
+UNSCHEDULABLE = "Unschedulable"
+"""Of a revision whose replicas find no room; Kubernetes' word in a pod's condition PodScheduled."""
 
 
 @dataclass(frozen=True)
@@ -99,7 +101,7 @@ def make_status(present: Object, observed: Observed, addresses: Addresses, *, ge
     routed = "url" in present or (observed.decision.shifted and observed.applied)
     status: Object = {
         "components": {"predictor": _predictor(observed, addresses, routed=routed)},
-        "conditions": _conditions(present.get("conditions", []), observed, routed=routed, now=now),
+        "conditions": _written(present.get("conditions", []), judge_conditions(observed, routed=routed), now=now),
         "deploymentMode": "Knative",
         "modelStatus": _model_status(observed, routed=routed),
         "observedGeneration": generation,
@@ -193,10 +195,10 @@ def _following(word: _Word, reason: str) -> _Word:
     return _Word("True") if word.status == "True" else _Word(word.status, reason)
 
 
-def _conditions(present: list[Object], observed: Observed, *, routed: bool, now: float) -> list[Object]:
+def _written(present: list[Object], words: dict[str, _Word], *, now: float) -> list[Object]:
     before = {held["type"]: held for held in present}
     made = []
-    for kind, word in sorted(judge_conditions(observed, routed=routed).items()):
+    for kind, word in sorted(words.items()):
         condition: Object = {"status": word.status, "type": kind}
         if kind not in MAIN_CONDITIONS:
             condition["severity"] = "Info"
@@ -214,7 +216,8 @@ def _conditions(present: list[Object], observed: Observed, *, routed: bool, now:
 def _model_status(observed: Observed, *, routed: bool) -> Object:
     copies: Object = {"failedCopies": observed.failed_copies}
     states = {"activeModelState": "Loaded" if routed else "", "targetModelState": "Pending"}
-    if observed.problem is not None and not observed.latest_is_ready:
+    pending = observed.problem is not None and observed.problem.reason == UNSCHEDULABLE
+    if observed.problem is not None and not observed.latest_is_ready and not pending:
         copies = {"failedCopies": max(1, observed.failed_copies), "totalCopies": max(1, observed.ready_copies)}
         states["targetModelState"] = "FailedToLoad"
         failure: Object = {
@@ -240,17 +243,39 @@ def _model_status(observed: Observed, *, routed: bool) -> Object:
     return {"copies": copies, "states": states, "transitionStatus": "UpToDate" if done else "InProgress"}
 
 
+def make_stopped_status(present: Object, *, generation: int, now: float) -> Object:
+    """The status of an InferenceService that is annotated to be stopped: all that was known of it is cleared.
+
+    Source: kserve v0.20, pkg/controller/v1beta1/inferenceservice/components/predictor.go.
+    """
+    stopped = _Word("False", "Stopped")
+    words = {"IngressReady": stopped, "PredictorReady": stopped, "Ready": stopped, "Stopped": _Word("True")}
+    return {
+        "conditions": _written(present.get("conditions", []), words, now=now),
+        "deploymentMode": "Knative",
+        "modelStatus": {"transitionStatus": ""},
+        "observedGeneration": generation,
+    }
+
+
 def problem_of(revision: Revision, refusal: tuple[str, str] | None, *, now: float) -> Problem | None:
-    """What keeps a revision from being ready: a refusal, or its last failure.
+    """What keeps a revision from being ready: a refusal, no room for its replicas, or its last failure.
 
     One end of a revision that has been ready before is no problem yet: its replica is being replaced.
     """
     if refusal is not None:
         return Problem(refusal[0], refusal[1], time=now)
+    if revision.unschedulable:
+        return Problem(UNSCHEDULABLE, revision.unschedulable, time=now)
     failure = revision.last_failure
     if failure is None or revision.failures < (2 if revision.ready else 1):
         return None
     return Problem(failure.reason, failure.message, failure.exit_code, failure.time)
+
+
+def condition_of(status: Object, kind: str) -> Object | None:
+    """One condition of a status, or None where it has none of that type."""
+    return next((held for held in status.get("conditions", []) if held["type"] == kind), None)
 
 
 def rfc3339(seconds: float) -> str:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from modelyard.serving.events import NORMAL, WARNING, Recorder
 from modelyard.serving.ledger import Ledger
 from modelyard.serving.revisions import Revision
 from modelyard.serving.rounds import Key, Round, newest_of
 from modelyard.serving.specs import Refusal
-from modelyard.serving.status import Observed, addresses_of, make_status, problem_of
+from modelyard.serving.status import Observed, addresses_of, condition_of, make_status, make_stopped_status, problem_of
 from modelyard.serving.store import NotFound
 from modelyard.serving.traffic import Decision
 
@@ -20,12 +21,14 @@ class Statuses:
 
     Args:
         ledger: where it goes.
+        recorder: tells when a service becomes ready and when it no longer is, as KServe's controller does.
         domain: of the URLs.
         gateway_port: of the URLs.
     """
 
-    def __init__(self, ledger: Ledger, *, domain: str, gateway_port: int) -> None:
+    def __init__(self, ledger: Ledger, recorder: Recorder, *, domain: str, gateway_port: int) -> None:
         self._ledger = ledger
+        self._recorder = recorder
         self._domain = domain
         self._gateway_port = gateway_port
 
@@ -54,17 +57,33 @@ class Statuses:
             if revisions:
                 self._write(held, key, decision, _observed(held, revisions, decision, applied=applied))
 
+        for key in held.stopped:
+            isvc = held.services[key]
+            generation = isvc["metadata"].get("generation", 1)
+            status = make_stopped_status(isvc.get("status") or {}, generation=generation, now=held.now)
+            self._save(held, key, status)
+
     def _write(self, held: Round, key: Key, decision: Decision, observed: Observed) -> None:
         isvc = held.services[key]
         addresses = addresses_of(key[1], key[0], self._domain, self._gateway_port)
         generation = isvc["metadata"].get("generation", 1)
         status = make_status(isvc.get("status") or {}, observed, addresses, generation=generation, now=held.now)
-        try:
-            self._ledger.store.update_status("inferenceservices", *key, status)
-        except NotFound:
-            held.busy = True
+        self._save(held, key, status)
         if not decision.shifted:
             held.busy = held.busy or observed.problem is None
+
+    def _save(self, held: Round, key: Key, status: Object) -> None:
+        try:
+            after = self._ledger.store.update_status("inferenceservices", *key, status)
+        except NotFound:
+            held.busy = True
+            return
+        was, ready = _is_ready(held.services[key]), _is_ready(after)
+        if ready and not was:
+            self._recorder.event(after, NORMAL, "InferenceServiceReady", f"InferenceService [{key[1]}] is Ready")
+        if was and not ready:
+            told = f"InferenceService [{key[1]}] is no longer Ready"
+            self._recorder.event(after, WARNING, "InferenceServiceNotReady", told)
 
 
 def _observed(held: Round, revisions: list[Revision], decision: Decision, *, applied: bool) -> Observed:
@@ -80,3 +99,8 @@ def _observed(held: Round, revisions: list[Revision], decision: Decision, *, app
         applied=applied,
         ready_copies=len(held.ready_of(newest)),
     )
+
+
+def _is_ready(isvc: Object) -> bool:
+    found = condition_of(isvc.get("status") or {}, "Ready")
+    return found is not None and found["status"] == "True"
