@@ -68,12 +68,12 @@ def checked(obj: dict[str, Any], resource: Resource) -> dict[str, Any]:
 
 
 def _decode_yaml(body: bytes, kind: str) -> Any:
-    import yaml
+    from modelyard.serving.api import yaml_bodies
 
     try:
-        return yaml.safe_load(body)
-    except yaml.YAMLError as error:
-        raise _unrecognized(kind, f"yaml parse error: {error}", body) from error
+        return yaml_bodies.load(body)
+    except yaml_bodies.NotPlain as error:
+        raise _unrecognized(kind, str(error), body) from error
 
 
 def _decode_protobuf(body: bytes, kind: str) -> Any:

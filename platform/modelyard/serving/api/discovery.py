@@ -14,6 +14,10 @@ STATUS_VERBS = ["get", "patch", "update"]
 VERSION = {
     "major": "1",
     "minor": "34",
+    "emulationMajor": "1",
+    "emulationMinor": "34",
+    "minCompatibilityMajor": "1",
+    "minCompatibilityMinor": "33",
     "gitVersion": "v1.34.1",
     "gitCommit": "",
     "gitTreeState": "clean",

@@ -34,6 +34,7 @@ EXACTLY_ONE = ", ".join(
 NAME_PATTERN = "[a-z]([-a-z0-9]*[a-z0-9])?"
 NAME_LENGTH = 63 - len("-predictor-00001")
 """A revision's name is a label of a host name, which has 63 characters at most (RFC 1123)."""
+OWN_FINALIZER = "inferenceservice.finalizers"
 CONTAINER_NAME = "kserve-container"
 CONTAINER_RESOURCES = {"limits": {"cpu": "1", "memory": "2Gi"}, "requests": {"cpu": "50m", "memory": "128Mi"}}
 """As recorded; a cluster sets them in the ConfigMap inferenceservice-config."""
@@ -46,12 +47,25 @@ def with_defaults(obj: Object) -> Object:
         return obj
     predictor = spec["predictor"]
     predictor = _containers_with_defaults(_with_model(predictor))
-    made = {**obj, "spec": {**spec, "predictor": predictor}}
+    made = without_own_finalizer({**obj, "spec": {**spec, "predictor": predictor}})
     model_format = predictor.get("model", {}).get("modelFormat", {}).get("name")
     if model_format:
         meta = made["metadata"]
         made["metadata"] = {**meta, "annotations": {**meta.get("annotations", {}), "modelFormat": model_format}}
     return made
+
+
+def without_own_finalizer(obj: Object) -> Object:
+    """The object without the finalizer of KServe's controllers.
+
+    It comes with manifests read from a cluster; here nobody waits for it, and a delete would never end.
+    """
+    meta = obj["metadata"]
+    if OWN_FINALIZER not in (meta.get("finalizers") or []):
+        return obj
+    kept = [held for held in meta["finalizers"] if held != OWN_FINALIZER]
+    meta = {key: value for key, value in meta.items() if key != "finalizers"}
+    return {**obj, "metadata": {**meta, "finalizers": kept} if kept else meta}
 
 
 def find_refusal(obj: Object) -> ApiError | None:
