@@ -41,7 +41,7 @@ def make_ask() -> Callable[..., Callable[..., httpx.Response]]:
             async def once() -> httpx.Response:
                 transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
                 async with httpx.AsyncClient(transport=transport, base_url="https://yard") as client:
-                    content = body.encode() if isinstance(body, str) else json.dumps(body).encode()
+                    content = body if isinstance(body, bytes) else encoded(body)
                     sent = {"authorization": f"Bearer {token}"} | {k.replace("_", "-"): v for k, v in headers.items()}
                     return await client.request(method, path, content=None if body is None else content, headers=sent)
 
@@ -56,3 +56,7 @@ def make_ask() -> Callable[..., Callable[..., httpx.Response]]:
 def ask(store: Store, make_ask: Callable) -> Callable[..., httpx.Response]:
     """Send one request to an API with the namespaces `rec` and `default`."""
     return make_ask(create_app(store, token=TOKEN, namespaces=("default", "rec")))
+
+
+def encoded(body: Any) -> bytes:
+    return body.encode() if isinstance(body, str) else json.dumps(body).encode()
