@@ -3,6 +3,7 @@ from importlib import import_module
 
 import pytest
 
+from loadtests.benchmarks import autoscaler
 from loadtests.benchmarks.figures import Figure, describe, machine, ratio_of_medians, ratio_of_rounds, write_json
 from loadtests.benchmarks.run import BENCHMARKS, main
 from loadtests.benchmarks.yards import with_needs
@@ -55,10 +56,24 @@ def test_an_unknown_benchmark_is_refused_with_those_that_there_are(monkeypatch, 
     monkeypatch.setattr("sys.argv", ["run.py", "nothing"])
     with pytest.raises(SystemExit, match="2"):
         main()
-    assert "no benchmark nothing: there are command_line, memory, gateway, replicas, up" in capsys.readouterr().err
+    assert (
+        "no benchmark nothing: there are command_line, autoscaler, memory, gateway, replicas, up"
+        in capsys.readouterr().err
+    )
 
 
 def test_a_service_alone_still_gets_what_it_needs():
     for service in local.SERVICES:
         found = with_needs(service.name)
         assert {service.name, *service.needs} <= found
+
+
+def test_the_replicas_of_the_autoscalers_benchmark_share_the_whole_load_unevenly():
+    fleet = autoscaler.Fleet()
+    before, after = (
+        [autoscaler.stat_from(json.loads(one)) for one in fleet.answers_after(second, 1000)] for second in (1.0, 2.0)
+    )
+    loads = [autoscaler.load_between(*pair) for pair in zip(before, after, strict=True)]
+    assert sum(load.rps for load in loads) == pytest.approx(50_000, rel=0.01)  # counters are whole requests
+    assert sum(load.concurrency for load in loads) == pytest.approx(50_000 * 0.014)
+    assert max(load.rps for load in loads) > 2 * min(load.rps for load in loads)
