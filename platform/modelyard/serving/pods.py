@@ -123,8 +123,8 @@ def pending_pod(revision: Object, number: int, *, message: str, now: float, reas
     """
     name = pending_name(revision, number)
     spec = _spec(revision, None)
-    scheduled = {"type": "PodScheduled", "status": "False", "lastProbeTime": None, "lastTransitionTime": timestamp(now)}
-    status: Object = {"phase": "Pending", "conditions": [scheduled | {"reason": reason, "message": message}]}
+    scheduled = _condition("PodScheduled", now) | {"status": "False", "reason": reason, "message": message}
+    status: Object = {"observedGeneration": 1, "phase": "Pending", "conditions": [scheduled]}
     status["qosClass"] = _quality(spec["containers"][0].get("resources") or {})
     meta = _metadata(name, revision, previous=None)
     return {"apiVersion": "v1", "kind": "Pod", "metadata": meta, "spec": spec, "status": status}
@@ -153,6 +153,8 @@ def keep_pods(store: Store, wanted: Iterable[Object]) -> None:
             store.create("pods", made)
             continue
         pod = with_times_of(made, old)
+        if "deletionTimestamp" in pod["metadata"] and "deletionTimestamp" not in old["metadata"]:
+            store.mark_deleted("pods", *_key(pod))
         if _changes(pod, old):
             store.replace("pods", pod)
         if pod["status"] != old.get("status"):
@@ -193,7 +195,7 @@ def _started(container: Object, earlier: Object | None) -> Object:
 
 def _changes(pod: Object, old: Object) -> bool:
     ours, theirs = pod["metadata"], old["metadata"]
-    keys = ("labels", "annotations", "deletionTimestamp", "ownerReferences")
+    keys = ("labels", "annotations", "ownerReferences")
     return pod["spec"] != old.get("spec") or any(ours.get(key) != theirs.get(key) for key in keys)
 
 
@@ -264,7 +266,8 @@ def _spec(revision: Object, record: ReplicaRecord | None) -> Object:
         container["ports"] = [{"name": "user-port", "containerPort": record.port, "protocol": "TCP"}]
         spec["nodeName"] = node_name()
     account = predictor.get("serviceAccountName") or "default"
-    spec |= {"serviceAccountName": account, "terminationGracePeriodSeconds": GRACE_S, "dnsPolicy": "ClusterFirst"}
+    spec |= {"serviceAccountName": account, "serviceAccount": account}
+    spec |= {"terminationGracePeriodSeconds": GRACE_S, "dnsPolicy": "ClusterFirst"}
     return spec | {"schedulerName": "default-scheduler", "enableServiceLinks": False, "securityContext": {}}
 
 
@@ -312,13 +315,15 @@ def _not_ready(ready: bool) -> Object:
 def _status(phase: str, spec: Object, words: Mapping[str, Object], now: float, container: Object) -> Object:
     since = timestamp(now)
     types = ("PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady", "PodScheduled")
-    conditions = [
-        {"type": kind, "status": "True", "lastProbeTime": None, "lastTransitionTime": since} | words.get(kind, {})
-        for kind in types
-    ]
-    held: Object = {"phase": phase, "conditions": conditions, "startTime": since}
+    conditions = [_condition(kind, now) | words.get(kind, {}) for kind in types]
+    held: Object = {"observedGeneration": 1, "phase": phase, "conditions": conditions, "startTime": since}
     held |= {"hostIP": ADDRESS, "hostIPs": [{"ip": ADDRESS}], "podIP": ADDRESS, "podIPs": [{"ip": ADDRESS}]}
     return held | {"containerStatuses": [container], "qosClass": _quality(spec["containers"][0]["resources"])}
+
+
+def _condition(kind: str, now: float) -> Object:
+    held: Object = {"type": kind, "observedGeneration": 1, "status": "True", "lastProbeTime": None}
+    return held | {"lastTransitionTime": timestamp(now)}
 
 
 def _quality(resources: Object) -> str:

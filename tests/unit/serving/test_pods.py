@@ -60,9 +60,21 @@ def recorded() -> dict:
     return next(call for call in calls if call["label"] == "get/pods")["response"]["body"]["items"][0]
 
 
+class Clock:
+    now = NOW
+
+    def __call__(self):
+        return self.now
+
+
 @pytest.fixture
-def store(tmp_path):
-    held = Store(tmp_path / "objects.db", now=lambda: NOW)
+def clock():
+    return Clock()
+
+
+@pytest.fixture
+def store(tmp_path, clock):
+    held = Store(tmp_path / "objects.db", now=clock)
     yield held
     held.close()
 
@@ -158,7 +170,7 @@ def test_names_of_replicas_have_the_form_of_a_deployments_pods():
     assert replica_name("flights-predictor-00001", {"predictor": {"a": 1}}).split("-")[4] != first.split("-")[4]
 
 
-def test_the_store_has_the_pods_that_are_wanted_and_writes_only_what_changes(store):
+def test_the_store_has_the_pods_that_are_wanted_and_writes_only_what_changes(store, clock):
     keep_pods(store, [pod_of(RECORD, REVISION, ready=False, now=NOW)])
     written = store.version
     keep_pods(store, [pod_of(RECORD, REVISION, ready=False, now=NOW + 60)])
@@ -169,6 +181,7 @@ def test_the_store_has_the_pods_that_are_wanted_and_writes_only_what_changes(sto
     assert condition(pod, "PodScheduled")["lastTransitionTime"] == timestamp(NOW)
     assert pod["status"]["containerStatuses"][0]["state"]["running"]["startedAt"] == timestamp(NOW)
     for seconds in (100, 110):
+        clock.now = NOW + seconds
         keep_pods(store, [pod_of(RECORD, REVISION, ready=True, now=NOW + seconds, leaving=True)])
     assert store.get("pods", "rec", NAME)["metadata"]["deletionTimestamp"] == timestamp(NOW + 100)
     keep_pods(store, [])
