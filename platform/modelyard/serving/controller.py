@@ -119,7 +119,7 @@ class Controller:
         for revision, plan in plans:
             await self._fleet.start(held, revision, plan.starts)
         await self._fleet.stop(held, leaving, applied=applied)
-        self._pods.keep(held, leaving)
+        self._pods.keep(held)
         self._watch(held)
         self._ledger.forget(held)
         self._targets.write([r for revision in every(held.revisions) for r in held.ready_of(revision)])

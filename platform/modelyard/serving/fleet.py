@@ -59,6 +59,7 @@ class Fleet:
                 await self._parent.start(replace(spec, name=name, gpus=gpus))
                 held.busy = True
                 held.given_gpus += gpus
+                self._note_restart(held, revision, name)
             except ReplicasAway:
                 return
             except ReplicasRefused as error:
@@ -66,6 +67,14 @@ class Fleet:
                 failure = Failure(name, "ReplicaNotStarted", error.what, None, held.now)
                 self._ledger.save(revision, failures=revision.failures + 1, lastFailure=asdict(failure))
                 return
+
+    def _note_restart(self, held: Round, revision: Revision, name: str) -> None:
+        """Write down which replica came in the place of one that ended by itself."""
+        if revision.failures:
+            names = {record.name for record in held.of(revision)}
+            known = self._ledger.reread(revision).restarts
+            kept = {other: count for other, count in known.items() if other in names}
+            self._ledger.save(revision, restarts={**kept, name: revision.failures})
 
     def _gpus(self, held: Round, revision: Revision) -> list[str] | None:
         """Devices for one more replica; None where there are too few, which the revision then tells."""

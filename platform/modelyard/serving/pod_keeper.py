@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from modelyard.serving.events import NORMAL, WARNING, Recorder
@@ -22,18 +23,13 @@ class PodKeeper:
         self._recorder = recorder
         self._seen: tuple[Any, ...] | None = None
 
-    def keep(self, held: Round, leaving: set[str]) -> None:
-        """Make the Store's pods equal to the replicas of a round.
-
-        Args:
-            held: the round.
-            leaving: names of replicas that are about to end.
-        """
-        seen = tuple(_signature(held, revision, leaving) for revision in every(held.revisions))
+    def keep(self, held: Round) -> None:
+        """Make the Store's pods equal to the replicas of a round."""
+        seen = tuple(_signature(held, revision) for revision in every(held.revisions))
         if seen == self._seen:
             return
         before = {_key(pod): pod for pod in self._store.list("pods")[0]}
-        keep_pods(self._store, [pod for revision in every(held.revisions) for pod in _pods(held, revision, leaving)])
+        keep_pods(self._store, [pod for revision in every(held.revisions) for pod in _pods(held, revision)])
         for pod in self._store.list("pods")[0]:
             for type_, reason, message in happenings(before.get(_key(pod)), pod):
                 self._recorder.event(pod, type_, reason, message)
@@ -66,17 +62,19 @@ def happenings(before: Object | None, after: Object) -> Iterator[tuple[str, str,
         yield WARNING, "BackOff", now["waiting"]["message"]
 
 
-def _pods(held: Round, revision: Revision, leaving: set[str]) -> Iterator[Object]:
+def _pods(held: Round, revision: Revision) -> Iterator[Object]:
     for record in held.of(revision):
-        going = record.name in leaving or record.name in revision.stopping
+        # Only what was asked to end: a pod that drains may be needed again, and Kubernetes takes no deletion back.
+        going = record.name in revision.stopping
+        restarts = revision.restarts.get(record.name, 0)
         yield pod_of(
-            record,
+            replace(record, stopping=record.stopping or going),
             revision.obj,
             ready=record.name in held.ready and not going,
             now=held.now,
             leaving=going,
-            restarts=revision.failures,
-            previous=revision.last_failure,
+            restarts=restarts,
+            previous=revision.last_failure if restarts else None,
         )
     missing = held.wanted[revision.key] - len(held.living_of(revision))
     if revision.unschedulable:
@@ -86,7 +84,7 @@ def _pods(held: Round, revision: Revision, leaving: set[str]) -> Iterator[Object
         yield crashed_pod(revision.obj, revision.last_failure, restarts=revision.failures, now=held.now)
 
 
-def _signature(held: Round, revision: Revision, leaving: set[str]) -> tuple[Any, ...]:
+def _signature(held: Round, revision: Revision) -> tuple[Any, ...]:
     """All that the pods of a revision are made of."""
     return (
         revision.key,
@@ -95,7 +93,7 @@ def _signature(held: Round, revision: Revision, leaving: set[str]) -> tuple[Any,
         revision.last_failure,
         revision.unschedulable,
         revision.stopping,
-        tuple((r, r.name in held.ready, r.name in leaving) for r in held.of(revision)),
+        tuple((r, r.name in held.ready) for r in held.of(revision)),
     )
 
 

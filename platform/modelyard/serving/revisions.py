@@ -80,6 +80,11 @@ class Revision:
         return frozenset(self.status.get("stopping", ()))
 
     @property
+    def restarts(self) -> dict[str, int]:
+        """By name of those replicas that came in the place of one that ended by itself: how many did in a row."""
+        return self.status.get("restarts") or {}
+
+    @property
     def unschedulable(self) -> str:
         """Why no more replicas of it can be started on this machine; empty where they can."""
         return self.status.get("unschedulable", "")

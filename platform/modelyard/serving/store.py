@@ -182,7 +182,7 @@ class Store:
     ) -> Object:
         """Replace everything but the status; generation + 1 where the spec changed; no change keeps the version.
 
-        An object that is being deleted goes when it has no finalizers any more.
+        An object that is being deleted goes when its last finalizer is taken away.
 
         Raises:
             NotFound: there is none of that name.
@@ -198,7 +198,8 @@ class Store:
             made["status"] = present["status"]
         if made.get("spec") != present.get("spec"):
             made["metadata"]["generation"] = owned.get("generation", 0) + 1
-        if "deletionTimestamp" in owned and not made["metadata"].get("finalizers"):
+        freed = present["metadata"].get("finalizers") and not made["metadata"].get("finalizers")
+        if "deletionTimestamp" in owned and freed:
             return copied(made) if dry_run else self._write("DELETED", resource, made)
         return self._update(resource, present, made, dry_run=dry_run)
 
