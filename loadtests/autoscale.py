@@ -21,7 +21,7 @@ from modelyard.load.figures import latency_panel, replicas, step_of
 from modelyard.load.measures import Request, between, concurrency, failures, first_failure, latency_ms
 from modelyard.load.objectives import Objective, Verdict
 from modelyard.load.replicas import Looks, Stage, begins, overshoot, peak, reaction_s, settled, users_at
-from modelyard.load.running import LoadTest, Outcome
+from modelyard.load.running import AUTOSCALER, LoadTest, Outcome
 from modelyard.load.users import Caller
 
 if TYPE_CHECKING:
@@ -34,8 +34,8 @@ SLO = (
     Objective("late_down_s", "Replicas go no later than predicted, but for", "s", at_most=10),
     Objective("peak_off", "The peak is what was predicted, but for", "replicas", at_most=1),
 )
-STAGES = (Stage(1, 15), Stage(12, 40), Stage(4, 30), Stage(1, 35))
-STAGES_FAST = (Stage(1, 6), Stage(12, 14), Stage(1, 20))
+STAGES = (Stage(1, 12), Stage(12, 35), Stage(4, 25), Stage(1, 30))
+STAGES_FAST = (Stage(1, 5), Stage(12, 13), Stage(1, 14))
 WINDOW_S, WINDOW_FAST_S = 10, 6
 """Stable window; Knative's default is 60 s, its least 6 s."""
 TARGET, MOST_REPLICAS = 4, 8
@@ -94,7 +94,7 @@ def conduct(test: LoadTest) -> Outcome:
 def spec_of(test: LoadTest) -> ScalingSpec:
     """What the autoscaler is told of the InferenceService, and by the settings of all."""
     held = test.services.get(test.name) or {}
-    config = test.services.config_map("config-autoscaler", "knative-serving")
+    config = test.services.config_map(*AUTOSCALER)
     return scaling_spec(held["spec"]["predictor"], held["metadata"].get("annotations", {}), parse_config(config))
 
 

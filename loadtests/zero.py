@@ -9,11 +9,12 @@ once. The activator holds them until a replica is ready.
 from __future__ import annotations
 
 import time
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from modelyard.drawing.timeline import Band, Curve, Panel
-from modelyard.load.figures import replicas
+from modelyard.load.figures import placed, replicas
 from modelyard.load.measures import Request, between, concurrency, failures, first_failure, latency_ms, percentile
 from modelyard.load.objectives import Objective
 from modelyard.load.running import LoadTest, Outcome
@@ -37,14 +38,23 @@ FIRST = 5
 """First requests at once."""
 WINDOW_S = 6
 """The shortest stable window that Knative allows; its default is 60."""
+ASLEEP_S = 2.0
+"""At zero, before it is woken."""
 THINK_S = 0.2
 AWAKE_REQUESTS = 15
 """Answers after which nobody asks any more."""
 MOST_SECONDS = 900.0
+STEP_S = 0.1
+"""Of the chart: a cold start is short."""
 ANNOTATIONS = {
     "autoscaling.knative.dev/window": f"{WINDOW_S}s",
     "autoscaling.knative.dev/scale-to-zero-pod-retention-period": "0s",
 }
+
+
+SETTINGS_FAST = {"scale-to-zero-grace-period": "6s"}
+"""The activator must have been in the path for so long before the last replica goes: the first sleep of a new revision
+waits for it. Knative's default is 30 s; it is a setting of all InferenceServices, so it is put back."""
 
 
 class Shape(CuedShape):
@@ -72,7 +82,10 @@ def conduct(test: LoadTest) -> Outcome:
         test.deploy(test.manifest("awake", annotations=ANNOTATIONS, minReplicas=0, maxReplicas=2))
     cycles: list[Cycle] = []
     wanted = CYCLES_FAST if test.fast else CYCLES
-    with test.traffic("--cued", "--seconds", str(MOST_SECONDS), "--think", str(THINK_S)) as locust:
+    with ExitStack() as held:
+        if test.fast:
+            held.enter_context(test.autoscaler_settings(SETTINGS_FAST))
+        locust = held.enter_context(test.traffic("--cued", "--seconds", str(MOST_SECONDS), "--think", str(THINK_S)))
         for number in range(wanted):
             cycles.append(cycle(test, locust, f"{number + 1}/{wanted}"))
     return judge(test, test.requests(), cycles)
@@ -90,6 +103,7 @@ def cycle(test: LoadTest, locust: Locust, told: str) -> Cycle:
     )
     asleep = time.time()
     test.view.say(f"{told}: asleep after {asleep - quiet:.1f} s; {FIRST} requests at once")
+    test.wait(lambda: time.time() >= asleep + ASLEEP_S, what="some sleep", deadline_s=10)
     enough = locust.progress["requests"] + AWAKE_REQUESTS
     woken = time.time()
     locust.cue(FIRST)
@@ -156,12 +170,12 @@ def draw(
 ) -> tuple[list[Panel], list[Band], float]:
     """Replicas, requests that wait, and what each first request cost."""
     began, seconds = test.began, (cycles[-1].end if cycles else time.time()) - test.began
-    held = concurrency(requests, began, seconds, 0.5)
+    held = concurrency(requests, began, seconds, STEP_S)
     panels = [
         Panel("Replicas that are ready", [Curve("replicas", replicas(test.samples, began), "area")], whole=True),
         Panel(
             "Requests that wait for their answer",
-            [Curve("in flight", [((place + 0.5) / 2, value) for place, value in enumerate(held)])],
+            [Curve("in flight", placed(held, STEP_S))],
         ),
         Panel(
             "Time to the answer (s)",
@@ -175,7 +189,8 @@ def draw(
         band
         for cycle in cycles
         for band in (
-            Band(cycle.quiet - began, cycle.woken - began, "quiet"),
+            Band(cycle.quiet - began, cycle.asleep - began, "quiet"),
+            Band(cycle.asleep - began, cycle.woken - began, "asleep"),
             Band(cycle.woken - began, cycle.end - began, "asked"),
         )
     ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -113,6 +113,13 @@ class InferenceServices:
                 raise
         held: dict[str, str] = json.loads(answer.data).get("data") or {}
         return held
+
+    def patch_config_map(self, name: str, namespace: str, data: Mapping[str, str | None]) -> None:
+        """Set what a ConfigMap holds, key by key; None removes a key."""
+        from kubernetes.client import CoreV1Api
+
+        with self._telling(f"ConfigMap {namespace}/{name} was not patched"):
+            CoreV1Api(self._api.api_client).patch_namespaced_config_map(name, namespace, {"data": dict(data)})
 
     def wait_ready(self, name: str, *, generation: int, deadline_s: float = 120.0) -> Object:
         """Wait until the controller has seen this generation and the InferenceService is Ready at it.

@@ -6,7 +6,7 @@ import importlib
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from modelyard.drawing.timeline import Band, Panel
 
 NAMES = ("autoscale", "canary", "zero", "drift")
+AUTOSCALER = ("config-autoscaler", "knative-serving")
 Found = TypeVar("Found")
 Held = dict[str, Any]
 
@@ -92,6 +93,16 @@ class LoadTest:
         """An InferenceService of this test, of a sample model that answers `answer`."""
         model = models.store(self.conn, answer)
         return models.manifest(self.name, self.namespace, model, annotations=annotations, **predictor)
+
+    @contextmanager
+    def autoscaler_settings(self, settings: Mapping[str, str]) -> Iterator[None]:
+        """Keys of Knative's ConfigMap config-autoscaler, for all InferenceServices; put back at the end."""
+        before = self.services.config_map(*AUTOSCALER)
+        self.services.patch_config_map(*AUTOSCALER, settings)
+        try:
+            yield
+        finally:
+            self.services.patch_config_map(*AUTOSCALER, {key: before.get(key) for key in settings})
 
     def hostname(self) -> str:
         """Host of the InferenceService, by its status.
