@@ -35,10 +35,11 @@ def _rule(series: Series) -> str:
 
 def generated() -> dict[Path, str]:
     """Every generated file with the text that it must have."""
-    from dashboards import model_health, service_health
+    from dashboards import autoscaling, model_health, service_health
 
     return {
         HERE / "rules" / "recording.yml": recording_rules(),
+        HERE / "json" / "autoscaling.json": dashboard_json(autoscaling.build()),
         HERE / "json" / "service-health.json": dashboard_json(service_health.build()),
         HERE / "json" / "model-health.json": dashboard_json(model_health.build()),
     }

@@ -61,8 +61,9 @@ def graph(
     span: int = 12,
     limit: Limit | None = None,
     top: float | None = None,
+    bottom: float | None = 0,
 ) -> Panel:
-    """Lines over time from 0 on; `limit` is drawn as a dashed line, `top` is the axis' end."""
+    """Lines over time; `limit` is drawn as a dashed line, `bottom` and `top` are the axis' ends (None: none)."""
     panel = (
         timeseries.Panel()
         .title(title)
@@ -70,7 +71,6 @@ def graph(
         .datasource(PROMETHEUS)
         .targets(_targets(queries, instant=False))
         .unit(unit)
-        .min(0)
         .height(PANEL_HEIGHT)
         .span(span)
         .line_width(2)
@@ -83,6 +83,8 @@ def graph(
     if limit:
         dashed = common.GraphThresholdsStyleConfig().mode(kinds.GraphTresholdsStyleMode.DASHED)
         panel = panel.thresholds_style(dashed).axis_soft_max(limit.value * 1.2)
+    if bottom is not None:
+        panel = panel.min(bottom)
     if top is not None:
         panel = panel.max(top)
     return panel

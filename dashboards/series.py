@@ -3,7 +3,8 @@
 Each substrate measures the same things under other names. Here stands, once, what every series means and how the
 substrate `local` gives it; `dashboards/build.py` makes rules/recording.yml and docs/metrics.md from this list. The
 names behind the expressions are those of Envoy's /stats/prometheus (to which the scrape configuration adds namespace,
-inferenceservice and revision, from the name of the cluster), of KServe's model server and of the drift monitor.
+inferenceservice and revision, from the name of the cluster), of KServe's model server, of Knative's autoscaler and
+activator, and of the drift monitor.
 """
 
 from __future__ import annotations
@@ -81,6 +82,28 @@ def _gateway_quantile(quantile: float) -> str:
 
 def _of_revision(metric: str) -> str:
     return f'sum by ({", ".join(PER_REVISION)}) ({metric}{{revision!=""}})'
+
+
+def _of_knative(metric: str) -> str:
+    """Knative's components name a revision by labels of their own; its InferenceService is a part of its name."""
+    where = f'label_replace({metric}, "namespace", "$1", "k8s_namespace_name", "(.+)")'
+    which = f'label_replace({where}, "revision", "$1", "kn_revision_name", "(.+)")'
+    whose = f'label_replace({which}, "inferenceservice", "$1", "kn_revision_name", "(.+)-predictor-[0-9]+")'
+    return f"max by ({', '.join(PER_REVISION)}) ({whose})"
+
+
+def _ready() -> str:
+    """The control plane's word; while it does not answer its last one, and where there was none the gateway's.
+
+    To the gateway the activator is one more member of each cluster, so that its word alone would be one too many.
+    """
+    away = 'and on () (max(up{job="serving"} or vector(0)) == 0)'
+    return (
+        f"{_of_knative('kn_revision_pods_count')}\n"
+        f'or max by ({", ".join(PER_REVISION)}) (modelyard_serving_replicas{{state="ready"}})\n'
+        f"or (modelyard:replicas_ready {away})\n"
+        f"or ({_of_revision('envoy_cluster_membership_healthy')} {away})"
+    )
 
 
 def _of_version(metric: str, *, also: str = "", how: str = "max") -> str:
@@ -196,10 +219,126 @@ SERVING = Group(
         ),
         Series(
             "modelyard:replicas_ready",
-            "Replicas of a revision that the gateway sends requests to.",
+            "Replicas of a revision that can answer.",
             "replicas",
             PER_REVISION,
-            _of_revision("envoy_cluster_membership_healthy"),
+            _ready(),
+        ),
+    ),
+)
+
+AUTOSCALING = Group(
+    "modelyard-autoscaling",
+    "the Knative Pod Autoscaler: what it sees, what it wants, and what waits for it",
+    (
+        Series(
+            "modelyard:replicas_desired",
+            "Replicas that the load asks for, before minReplicas, maxReplicas and the last replica's grace period.",
+            "replicas",
+            PER_REVISION,
+            _of_knative("kn_revision_pods_desired"),
+        ),
+        Series(
+            "modelyard:replicas_requested",
+            "Replicas that a revision is to have, after all bounds.",
+            "replicas",
+            PER_REVISION,
+            _of_knative("kn_revision_pods_requested"),
+        ),
+        Series(
+            "modelyard:replicas_starting",
+            "Replicas that were started and cannot answer yet.",
+            "replicas",
+            PER_REVISION,
+            f"{_of_knative('kn_revision_pods_not_ready_count')}\n+ {_of_knative('kn_revision_pods_pending_count')}",
+        ),
+        Series(
+            "modelyard:concurrency:stable",
+            "Requests in flight at all replicas and in the activator together, on average over the stable window; no"
+            " sample for a revision that is scaled by requests/s.",
+            "requests",
+            PER_REVISION,
+            _of_knative("kn_revision_concurrency_stable"),
+        ),
+        Series(
+            "modelyard:concurrency:panic",
+            "The same over the panic window.",
+            "requests",
+            PER_REVISION,
+            _of_knative("kn_revision_concurrency_panic"),
+        ),
+        Series(
+            "modelyard:concurrency_target",
+            "Requests in flight that one replica is meant for.",
+            "requests",
+            PER_REVISION,
+            _of_knative("kn_revision_concurrency_target"),
+        ),
+        Series(
+            "modelyard:rps:stable",
+            "Requests a second on average over the stable window; only for a revision that is scaled by them.",
+            "requests/s",
+            PER_REVISION,
+            _of_knative("kn_revision_rps_stable_per_second"),
+        ),
+        Series(
+            "modelyard:rps:panic",
+            "The same over the panic window.",
+            "requests/s",
+            PER_REVISION,
+            _of_knative("kn_revision_rps_panic_per_second"),
+        ),
+        Series(
+            "modelyard:rps_target",
+            "Requests a second that one replica is meant for.",
+            "requests/s",
+            PER_REVISION,
+            _of_knative("kn_revision_rps_target_per_second"),
+        ),
+        Series(
+            "modelyard:load_ratio:panic",
+            "Load over the panic window as a part of what the ready replicas are meant for; panic begins at 2 (where"
+            " no annotation says else). No sample without a ready replica.",
+            "ratio",
+            PER_REVISION,
+            "modelyard:concurrency:panic / (modelyard:concurrency_target * (modelyard:replicas_ready > 0))\n"
+            "or modelyard:rps:panic / (modelyard:rps_target * (modelyard:replicas_ready > 0))",
+        ),
+        Series(
+            "modelyard:panic",
+            "1 while the autoscaler is in panic: it follows the panic window and takes no replica away.",
+            "1 or 0",
+            PER_REVISION,
+            _of_knative("kn_revision_panic_mode"),
+        ),
+        Series(
+            "modelyard:burst_capacity",
+            "Requests that the ready replicas could take beyond the load and the target burst capacity; below 0 they"
+            " could not.",
+            "requests",
+            PER_REVISION,
+            _of_knative("kn_revision_capacity_excess"),
+        ),
+        Series(
+            "modelyard:requests_queued",
+            "Requests that the activator holds, because no replica can take them; 0 where it holds none.",
+            "requests",
+            PER_REVISION,
+            f"{_of_knative('kn_revision_request_queued')}\nor modelyard:replicas_ready * 0",
+        ),
+        Series(
+            "modelyard:requests_stranded",
+            "The same of a revision that has no ready replica: they wait for a cold start.",
+            "requests",
+            PER_REVISION,
+            "modelyard:requests_queued and modelyard:replicas_ready == 0\nor modelyard:requests_queued * 0",
+        ),
+        Series(
+            "modelyard:replica_failures",
+            "Ends of replicas in a row that nobody asked for; the wait before the next try grows with them.",
+            "failures",
+            PER_REVISION,
+            f"max by ({', '.join(PER_REVISION)}) (modelyard_serving_replica_failures)",
         ),
     ),
 )
@@ -346,5 +485,5 @@ MODEL = Group(
     ),
 )
 
-GROUPS = (PLATFORM, SERVING, MODEL)
+GROUPS = (PLATFORM, SERVING, AUTOSCALING, MODEL)
 SERIES = tuple(series for group in GROUPS for series in group.series)

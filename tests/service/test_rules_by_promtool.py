@@ -34,5 +34,5 @@ def test_prometheus_takes_the_rule_files(promtool):
 
 def test_every_series_that_an_alert_reads_has_a_scenario():
     told = " ".join(path.read_text("utf-8") for path in SCENARIOS)
-    for alert in ("InputDrift", "ClassRecallLow", "ServiceDown"):
+    for alert in ("InputDrift", "ClassRecallLow", "RequestsStranded", "ReplicasCrashLooping", "ServiceDown"):
         assert f"alertname: {alert}" in told

@@ -95,7 +95,13 @@ def test_alert_rules_read_only_series_that_the_list_has():
 
 def test_alerts_that_count_windows_wait_for_nothing():
     waits = {rule["alert"]: rule["for"] for group in ALERTS["groups"] for rule in group["rules"]}
-    assert waits == {"InputDrift": "0s", "ClassRecallLow": "0s", "ServiceDown": "30s"}
+    assert waits == {
+        "InputDrift": "0s",
+        "ClassRecallLow": "0s",
+        "RequestsStranded": "30s",
+        "ReplicasCrashLooping": "0s",
+        "ServiceDown": "30s",
+    }
 
 
 def test_a_series_stands_once_and_is_read_only_after_it_was_recorded():

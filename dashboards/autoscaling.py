@@ -1,0 +1,177 @@
+"""The dashboard "Autoscaling": how many replicas are there, and why?"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from dashboards.panels import SERVICE, Limit, board, graph, number
+
+TITLE = "Autoscaling"
+PANIC_THRESHOLD_RATIO = 2
+"""Knative's default of panic-threshold-percentage, as a ratio."""
+
+NOW = [
+    number(
+        "Replicas ready",
+        "Replicas that can answer, of all revisions of this InferenceService. 0 is no fault where minReplicas is 0: it"
+        " sleeps, and the next request wakes it.",
+        f"sum(modelyard:replicas_ready{{{SERVICE}}})",
+        "",
+    ),
+    number(
+        "Replicas requested",
+        "Replicas that there are to be: what the load asks for, held between minReplicas and maxReplicas.",
+        f"sum(modelyard:replicas_requested{{{SERVICE}}})",
+        "",
+    ),
+    number(
+        "Load",
+        "Load of the last seconds as a part of what the ready replicas are meant for. Around 1 there are just enough;"
+        " from 2 on the autoscaler panics.",
+        f"max(modelyard:load_ratio:panic{{{SERVICE}}})",
+        "",
+        unit="percentunit",
+        limit=Limit(PANIC_THRESHOLD_RATIO),
+        decimals=0,
+    ),
+    number(
+        "Mode",
+        "STABLE follows the average of the stable window (60 s by default). PANIC follows the panic window, a tenth of"
+        " it, and takes no replica away until the surge has been over for a stable window.",
+        f"max(modelyard:panic{{{SERVICE}}})",
+        "",
+        words={"0": ("STABLE", "green"), "1": ("PANIC", "red")},
+    ),
+    number(
+        "Requests held",
+        "Requests that the activator holds because no replica can take them. They wait for a replica, at most as long"
+        " as the revision's timeout; nobody is refused before 10,000 wait.",
+        f"sum(modelyard:requests_queued{{{SERVICE}}})",
+        "",
+        limit=Limit(1),
+    ),
+    number(
+        "Failed starts in a row",
+        "Ends of replicas that nobody asked for. The wait before the next try grows with each; events of the"
+        " InferenceService tell the reason.",
+        f"max(modelyard:replica_failures{{{SERVICE}}})",
+        "",
+        limit=Limit(1),
+    ),
+]
+
+REPLICAS = [
+    graph(
+        "Replicas: asked for, requested, ready",
+        "The load asks: ceil(load / target). Requested is that within minReplicas and maxReplicas, and within the"
+        " rates: at most half fewer in one tick of 2 s. The gap from requested to ready is the time that replicas take"
+        " to start.",
+        [
+            (f"modelyard:replicas_desired{{{SERVICE}}}", "asked for: {{revision}}"),
+            (f"modelyard:replicas_requested{{{SERVICE}}}", "requested: {{revision}}"),
+            (f"modelyard:replicas_ready{{{SERVICE}}}", "ready: {{revision}}"),
+        ],
+        unit="short",
+        span=16,
+    ),
+    graph(
+        "Replicas that start",
+        "Started and not ready yet: the model is fetched and loaded. One that stays here says that it does not"
+        " become ready.",
+        [(f"modelyard:replicas_starting{{{SERVICE}}}", "{{revision}}")],
+        unit="short",
+        span=8,
+    ),
+]
+
+LOAD = [
+    graph(
+        "Requests in flight against the target",
+        "Averages over the stable and the panic window, of all replicas and the activator together. The target is that"
+        " of one replica times the ready ones: where the load lies above it, replicas are added. No lines where"
+        " scaleMetric is rps.",
+        [
+            (f"modelyard:concurrency:stable{{{SERVICE}}}", "stable {{revision}}"),
+            (f"modelyard:concurrency:panic{{{SERVICE}}}", "panic {{revision}}"),
+            (
+                f"modelyard:concurrency_target{{{SERVICE}}} * modelyard:replicas_ready{{{SERVICE}}}",
+                "target of all {{revision}}",
+            ),
+        ],
+        unit="short",
+    ),
+    graph(
+        "Requests a second against the target",
+        "The same for an InferenceService whose scaleMetric is rps. No lines where it is concurrency, which is the"
+        " default.",
+        [
+            (f"modelyard:rps:stable{{{SERVICE}}}", "stable {{revision}}"),
+            (f"modelyard:rps:panic{{{SERVICE}}}", "panic {{revision}}"),
+            (
+                f"modelyard:rps_target{{{SERVICE}}} * modelyard:replicas_ready{{{SERVICE}}}",
+                "target of all {{revision}}",
+            ),
+        ],
+        unit="reqps",
+    ),
+    graph(
+        "Load of the ready replicas",
+        "Load over the panic window as a part of what the ready replicas are meant for. Panic begins at the dashed"
+        " line: twice as much, where the annotation panic-threshold-percentage says nothing else.",
+        [(f"modelyard:load_ratio:panic{{{SERVICE}}}", "{{revision}}")],
+        unit="percentunit",
+        limit=Limit(PANIC_THRESHOLD_RATIO),
+    ),
+    graph(
+        "Panic",
+        "1 while the autoscaler is in panic. It ends one stable window after the last moment above the threshold; until"
+        " then replicas are only added.",
+        [(f"modelyard:panic{{{SERVICE}}}", "{{revision}}")],
+        unit="short",
+        top=1,
+    ),
+]
+
+ACTIVATOR = [
+    graph(
+        "Requests held by the activator",
+        "While there is no replica the activator keeps the requests and asks for one. A short peak is a cold start;"
+        " what stays is a revision that does not start.",
+        [(f"modelyard:requests_queued{{{SERVICE}}}", "{{revision}}")],
+        unit="short",
+        span=8,
+    ),
+    graph(
+        "Room for a burst",
+        "What the ready replicas could take beyond the load of now and the target burst capacity (211 by default)."
+        " Below 0 a burst would have to wait, and Knative keeps the activator in the way of every request.",
+        [(f"modelyard:burst_capacity{{{SERVICE}}}", "{{revision}}")],
+        unit="short",
+        span=8,
+        bottom=None,
+    ),
+    graph(
+        "What callers feel (p95)",
+        "95 of 100 requests were answered faster, with the time in the activator. A cold start shows here as a peak;"
+        " so do replicas that are too few.",
+        [(f"modelyard:latency_seconds:p95{{{SERVICE}}}", "{{revision}}")],
+        unit="s",
+        span=8,
+    ),
+]
+
+
+def build() -> Any:
+    """The dashboard."""
+    return board(
+        "modelyard-autoscaling",
+        TITLE,
+        "How many replicas are there, and why? The Knative Pod Autoscaler decides every 2 seconds.",
+        [
+            ("Now", NOW),
+            ("Replicas: does their number follow?", REPLICAS),
+            ("Load: what does the autoscaler see?", LOAD),
+            ("Activator: who waits?", ACTIVATOR),
+        ],
+        known_by="modelyard:replicas_ready",
+    ).build()
