@@ -123,7 +123,7 @@ class Controller:
         self._watch(held)
         self._ledger.forget(held)
         self._targets.write([r for revision in every(held.revisions) for r in held.ready_of(revision)])
-        metrics.observe(held)
+        metrics.observe(held, self._scaling.outcomes)
         return BUSY_S if held.busy or not applied else IDLE_S
 
     async def close(self) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,13 +11,25 @@ from prometheus_client import REGISTRY, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from modelyard.autoscaling.revision import Outcome
+from modelyard.autoscaling.samples import PodCounts, Sample, labels_of, samples
 from modelyard.serving.gateway import replace_file
 from modelyard.serving.replica_records import ReplicaRecord
 
 if TYPE_CHECKING:
-    from modelyard.serving.rounds import Round
+    from modelyard.serving.revisions import Revision
+    from modelyard.serving.rounds import Key, Round
 
 LABELS = ["namespace", "inferenceservice", "revision"]
+
+
+def _gauges(told: Iterable[Sample]) -> list[Metric]:
+    """Samples as one family for each name."""
+    families: dict[str, GaugeMetricFamily] = {}
+    for sample in told:
+        family = families.setdefault(sample.name, GaugeMetricFamily(sample.name, sample.help))
+        family.add_sample(sample.name, sample.labels, sample.value)
+    return list(families.values())
 
 
 class _LastRound(Collector):
@@ -28,6 +40,7 @@ class _LastRound(Collector):
         self.traffic: dict[tuple[str, str, str], float] = {}
         self.ready: dict[tuple[str, str], float] = {}
         self.failures: dict[tuple[str, str, str], int] = {}
+        self.autoscaler: list[Sample] = []
 
     def collect(self) -> Iterable[Metric]:
         replicas = GaugeMetricFamily(
@@ -45,18 +58,19 @@ class _LastRound(Collector):
         )
         for where, number in self.failures.items():
             failures.add_metric(where, number)
-        return [replicas, traffic, failures]
+        return [replicas, traffic, failures, *_gauges(self.autoscaler)]
 
 
 _LAST = _LastRound()
 REGISTRY.register(_LAST)
 
 
-def observe(held: Round) -> None:
-    """Take a round's counts."""
+def observe(held: Round, outcomes: Mapping[Key, Outcome]) -> None:
+    """Take a round's counts, and each revision's last outcome of the autoscaler."""
     replicas: dict[tuple[str, str, str, str], int] = {}
     traffic: dict[tuple[str, str, str], float] = {}
     failures: dict[tuple[str, str, str], int] = {}
+    autoscaler: list[Sample] = []
     for revisions in held.revisions.values():
         for revision in revisions:
             where = (revision.namespace, revision.inferenceservice, revision.name)
@@ -64,11 +78,23 @@ def observe(held: Round) -> None:
             replicas[(*where, "ready")] = ready
             replicas[(*where, "starting")] = len(held.of(revision)) - ready
             failures[where] = revision.failures
+            if revision.key in outcomes:
+                autoscaler += _autoscaler_samples(held, revision, outcomes[revision.key])
     for (namespace, name), decision in held.decisions.items():
         for target in decision.rollout.traffic:
             where = (namespace, name, target.revision)
             traffic[where] = traffic.get(where, 0.0) + target.percent / 100
-    _LAST.replicas, _LAST.traffic, _LAST.failures = replicas, traffic, failures
+    _LAST.replicas, _LAST.traffic, _LAST.failures, _LAST.autoscaler = replicas, traffic, failures, autoscaler
+
+
+def _autoscaler_samples(held: Round, revision: Revision, outcome: Outcome) -> Iterable[Sample]:
+    """What Knative's autoscaler would tell of the revision."""
+    ready, living = len(held.ready_of(revision)), len(held.living_of(revision))
+    leaving = sum(r.state != "exited" for r in held.of(revision)) - living
+    service = f"{revision.inferenceservice}-predictor"
+    labels = labels_of(namespace=revision.namespace, service=service, configuration=service, revision=revision.name)
+    pods = PodCounts(ready=ready, not_ready=living - ready, terminating=leaving)
+    return samples(outcome, held.scaling[revision.key], pods, labels)
 
 
 def exposition() -> bytes:

@@ -80,6 +80,11 @@ class Scaling:
         since = time.monotonic() - BELIEVED_S
         return frozenset(key for key, at in self._told_at.items() if at > since)
 
+    @property
+    def outcomes(self) -> dict[Key, Outcome]:
+        """What the last tick of each revision came to."""
+        return {key: held.outcome for key, held in self._scaled.items() if held.outcome is not None}
+
     def follow(self, revisions: Iterable[Followed]) -> None:
         """Take what a round of the controller saw; revisions that are not among it are forgotten."""
         now = time.monotonic()
