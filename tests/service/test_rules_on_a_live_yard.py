@@ -1,4 +1,4 @@
-"""What a real gateway and real replicas tell, through the rules, to the panels of "Service health"."""
+"""What a real gateway, autoscaler and replicas tell, through the rules, to "Service health" and "Autoscaling"."""
 
 import statistics
 import time
@@ -39,10 +39,19 @@ def seen_s(yard):
     return took_s
 
 
-def test_every_panel_of_service_health_shows_something(yard, seen_s):
-    queries = panel_queries(JSON_FOLDER / "service-health.json", inferenceservice=iris.NAME, namespace="default")
-    # There is no drift report here: no version of the registry answers.
-    asked = [(title, promql) for title, promql in queries if title != "Time of a drift report"]
+@pytest.mark.parametrize(
+    ("dashboard", "silent"),
+    [
+        # There is no drift report here: no version of the registry answers.
+        ("service-health", "Time of a drift report"),
+        # The InferenceService is scaled by concurrency, as it is where nobody says else.
+        ("autoscaling", "Requests a second against the target"),
+    ],
+)
+def test_every_panel_shows_something(yard, seen_s, dashboard, silent):
+    queries = panel_queries(JSON_FOLDER / f"{dashboard}.json", inferenceservice=iris.NAME, namespace="default")
+    asked = [(title, promql) for title, promql in queries if title != silent]
+    assert len(asked) < len(queries)
     empty = []
 
     def all_answer():
@@ -62,11 +71,27 @@ def test_the_gateways_time_is_a_part_of_what_its_client_saw_and_the_models_a_par
 
 def test_services_and_replicas_are_counted_as_they_are(yard, seen_s):
     up = {sample.labels["service"]: sample.value for sample in yard.metrics("modelyard:service_up")}
-    assert up == {"prometheus": 1, "alertmanager": 1, "monitor": 1, "envoy": 1, "serving": 1}
+    assert up == {"prometheus": 1, "alertmanager": 1, "monitor": 1, "envoy": 1, "activator": 1, "serving": 1}
     memory = {sample.labels["service"] for sample in yard.metrics("modelyard:memory_bytes")}
     assert memory == set(up) | {"replicas"}
     assert [sample.value for sample in yard.metrics("modelyard:replicas_ready")] == [1]
     assert [sample.value for sample in yard.metrics("modelyard:traffic_target_ratio")] == [1]
+
+
+def test_the_autoscaler_tells_what_it_saw_and_what_it_wants(yard, seen_s):
+    def told(series):
+        (sample,) = yard.metrics(series)
+        assert sample.labels["revision"] == "iris-predictor-00001"
+        return sample.value
+
+    assert told("modelyard:replicas_requested") == 1
+    assert told("modelyard:concurrency_target") == 70
+    assert told("modelyard:panic") == 0
+    # one client, so at most one request in flight, and some of it in the last minute
+    assert 0 < told("modelyard:concurrency:stable") <= 1
+    assert told("modelyard:replicas_desired") == 1
+    assert told("modelyard:requests_queued") == told("modelyard:requests_stranded") == 0
+    assert 100 - 211 - 1 <= told("modelyard:burst_capacity") <= 100 - 211
 
 
 def test_no_request_failed_and_no_event_was_lost(yard, seen_s):
