@@ -27,10 +27,9 @@ UP = [
     ),
     number(
         "Replicas ready",
-        "Model servers that the gateway sends requests to, of all revisions of this InferenceService.",
+        "Model servers that can answer, of all revisions of this InferenceService. 0 where it sleeps (minReplicas 0).",
         f"sum(modelyard:replicas_ready{{{SERVICE}}})",
         "",
-        limit=Limit(1, bad_above=False),
     ),
     number(
         "Requests a second",
@@ -98,7 +97,8 @@ LATENCY = [
 REPLICAS = [
     graph(
         "Ready replicas",
-        "Model servers that the gateway sends requests to. None means that callers get 503.",
+        "Model servers that can answer. While there is none, requests wait in the activator for a cold start: the"
+        " dashboard Autoscaling tells why there are as many as there are.",
         [(f"modelyard:replicas_ready{{{SERVICE}}}", "{{revision}}")],
         unit="short",
     ),

@@ -55,6 +55,18 @@ def find_annotation_problems(annotations: Mapping[str, str], config: AutoscalerC
     )
 
 
+def find_unserved_class(predictor: Mapping[str, Any], annotations: Mapping[str, str]) -> str | None:
+    """Why no Knative Pod Autoscaler scales this: admission takes other classes, and a cluster may have them.
+
+    Returns:
+        What was asked for and where it is to be had; None where the class is ours.
+    """
+    key, chosen = names.CLASS[0], revision_annotations(predictor, annotations)[names.CLASS[0]]
+    if chosen == names.KPA:
+        return None
+    return f"annotation {key} is {chosen}: this yard scales by {names.KPA} alone; a cluster has others: --on kind"
+
+
 def _merged(problems: Iterable[str]) -> list[str]:
     """Of several paths with the same message one line."""
     paths: dict[str, set[str]] = {}

@@ -12,9 +12,16 @@ from typing import Any
 from modelyard.autoscaling import annotations as names
 from modelyard.autoscaling.config import AutoscalerConfig
 from modelyard.autoscaling.fields import revision_annotations, whole
-from modelyard.autoscaling.problems import find_problems
+from modelyard.autoscaling.problems import find_problems, find_unserved_class
 
-__all__ = ["ScalingSpec", "find_problems", "panic_window_s", "revision_annotations", "scaling_spec"]
+__all__ = [
+    "ScalingSpec",
+    "find_problems",
+    "find_unserved_class",
+    "panic_window_s",
+    "revision_annotations",
+    "scaling_spec",
+]
 
 DEFAULT_TIMEOUT_S = 300
 DEFAULT_PROGRESS_DEADLINE_S = 600.0

@@ -10,7 +10,7 @@ import pytest
 import modelyard.autoscaling
 from modelyard.autoscaling.config import AutoscalerConfig
 from modelyard.autoscaling.problems import find_annotation_problems
-from modelyard.autoscaling.spec import find_problems
+from modelyard.autoscaling.spec import find_problems, find_unserved_class
 
 GROUP = "autoscaling.knative.dev/"
 KPA, HPA = "kpa.autoscaling.knative.dev", "hpa.autoscaling.knative.dev"
@@ -194,6 +194,17 @@ def test_problems_are_found_under_the_configuration_that_holds():
     asked = {GROUP + "initial-scale": "0"}
     assert find_problems({}, asked)
     assert not find_problems({}, asked, replace(AutoscalerConfig(), allow_zero_initial_scale=True))
+
+
+def test_another_class_of_autoscaler_is_admitted_and_told_to_be_a_clusters():
+    asked = {GROUP + "class": HPA}
+    assert not find_problems({"scaleMetric": "cpu"}, asked)
+    told = find_unserved_class({}, asked)
+    assert HPA in told
+    assert told.endswith("--on kind")
+    assert find_unserved_class({"annotations": asked}, {})
+    assert find_unserved_class({}, {GROUP + "class": KPA}) is None
+    assert find_unserved_class({}, {}) is None
 
 
 def test_the_package_needs_nothing_but_the_standard_library_and_the_errors():
