@@ -60,10 +60,11 @@ class Launcher(Protocol):
 
 
 class ForkLauncher:
-    """Forks this process (Linux)."""
+    """Forks this process (Linux), which therefore does the heavy imports itself."""
 
     def __init__(self, folders: Folders) -> None:
         self._folders = folders
+        warm_up()
 
     def launch(self, spec: ReplicaSpec, listening: socket.socket, storage: Mapping[str, str]) -> int:
         """Fork; the child keeps nothing of this process open but its own socket."""
@@ -91,25 +92,23 @@ class Spare:
 class SpawnLauncher:
     """Keeps a few processes warm and makes the oldest of them the next replica."""
 
-    def __init__(self, folders: Folders, *, spares: int = SPARES) -> None:
+    def __init__(self, folders: Folders, *, spares: int) -> None:
         self._folders = folders
+        self._spares = spares
         self._waiting = [start_spare() for _ in range(spares)]
 
     def launch(self, spec: ReplicaSpec, listening: socket.socket, storage: Mapping[str, str]) -> int:
         """Tell a spare what to be; where it is still importing it reads that when it has done."""
+        folders = {name: str(path) for name, path in asdict(self._folders).items()}
+        job = json.dumps({"spec": asdict(spec), "storage": dict(storage), "folders": folders}).encode()
         while True:
             spare = self._waiting.pop(0) if self._waiting else start_spare()
+            if hand_over(spare, job, listening):
+                break
+            os.waitpid(spare.pid, 0)  # it was killed while it waited
+        while len(self._waiting) < self._spares:
             self._waiting.append(start_spare())
-            folders = {name: str(path) for name, path in asdict(self._folders).items()}
-            job = json.dumps({"spec": asdict(spec), "storage": dict(storage), "folders": folders}).encode()
-            with spare.told as told:
-                try:
-                    sent = socket.send_fds(told, [job], [listening.fileno()])
-                    told.sendall(job[sent:])
-                except OSError:  # it was killed while it waited
-                    os.waitpid(spare.pid, 0)
-                    continue
-                return spare.pid
+        return spare.pid
 
     def close(self) -> None:
         """End the spares."""
@@ -133,6 +132,17 @@ def start_spare() -> Spare:
     return Spare(pid, ours)
 
 
+def hand_over(spare: Spare, job: bytes, listening: socket.socket) -> bool:
+    """Tell a spare what to be; False where it is no more."""
+    with spare.told as told:
+        try:
+            sent = socket.send_fds(told, [job], [listening.fileno()])
+            told.sendall(job[sent:])
+        except OSError:
+            return False
+    return True
+
+
 def become(spec: ReplicaSpec, listening: socket.socket, storage: Mapping[str, str], folders: Folders) -> None:
     """Turn this process into the replica; does not return."""
     become_replica(
@@ -145,9 +155,9 @@ def become(spec: ReplicaSpec, listening: socket.socket, storage: Mapping[str, st
     )
 
 
-def launcher_for(platform: str, folders: Folders) -> ForkLauncher | SpawnLauncher:
-    """The launcher of a platform, as `sys.platform` names it."""
-    return ForkLauncher(folders) if platform == "linux" else SpawnLauncher(folders)
+def launcher_for(platform: str, folders: Folders, *, spares: int = SPARES) -> ForkLauncher | SpawnLauncher:
+    """The launcher of a platform, as `sys.platform` names it, ready to launch."""
+    return ForkLauncher(folders) if platform == "linux" else SpawnLauncher(folders, spares=spares)
 
 
 def warm_up() -> None:

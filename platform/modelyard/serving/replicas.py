@@ -24,7 +24,7 @@ from typing import Any
 
 from modelyard.connections import connect
 from modelyard.errors import ServiceFailed
-from modelyard.serving.launchers import Folders, Launcher, launcher_for, warm_up
+from modelyard.serving.launchers import SPARES, Folders, Launcher, launcher_for
 from modelyard.serving.replica import request_timeout_s
 from modelyard.serving.replica_records import (
     ReplicaRecord,
@@ -35,6 +35,7 @@ from modelyard.serving.replica_records import (
     read_replica_record,
     read_replica_records,
     record_path,
+    start_time_of,
     write_replica_record,
 )
 from modelyard.waiting import wait_until
@@ -118,7 +119,11 @@ class WarmParent:
 
         def written() -> ReplicaRecord | None:
             found = read_replica_record(path)
-            return found if found is not None and found.pid == pid else None
+            if found is not None and found.pid == pid:
+                return found
+            if start_time_of(pid) is None:
+                raise ServiceFailed(f"process {pid} ended before it became replica {spec.name}: {reaped(pid)}")
+            return None
 
         return wait_until(
             written, what=f"replica {spec.name} to write {path}", deadline_s=FIRST_WORD_S, interval_s=0.002
@@ -266,17 +271,21 @@ def listen(path: Path) -> socket.socket:
     return listener
 
 
-def main() -> None:
-    """Run the warm parent of the yard in MODELYARD_FOLDER until SIGTERM; replicas live on."""
+def main(platform: str = sys.platform, spares: int = SPARES) -> None:
+    """Run the warm parent of the yard in MODELYARD_FOLDER until SIGTERM; replicas live on.
+
+    Args:
+        platform: whose way of making processes is taken.
+        spares: how many processes wait where they are not forked.
+    """
     conn = connect()
     data = conn.layout.data("serving")
     folders = Folders(records=data / "replicas", cache=data / "models", logs=conn.layout.logs)
     for folder in (folders.records, folders.cache, folders.logs):
         folder.mkdir(parents=True, exist_ok=True)
     with only_one(data / "replicas.lock"):
-        warm_up()
+        launcher = launcher_for(platform, folders, spares=spares)
         listener = listen(conn.layout.socket("replicas"))
-        launcher = launcher_for(sys.platform, folders)
         parent = WarmParent(listener, folders, launcher)
         print(f"warm; adopted {parent.adopt()}", flush=True)
         ending: list[int] = []

@@ -13,6 +13,9 @@ from typing import Any
 from modelyard.errors import ServiceFailed
 from modelyard.serving.replica_records import ReplicaSpec
 
+ANSWER_S = 35.0
+"""A little longer than the warm parent waits for a process to become a replica."""
+
 
 class ReplicasAway(ServiceFailed):
     """The warm parent does not answer just now."""
@@ -89,7 +92,7 @@ class ReplicasClient:
         try:
             writer.write(json.dumps({"id": number, **message}).encode() + b"\n")
             await writer.drain()
-            told = await asyncio.wait_for(answer, 15)
+            told = await asyncio.wait_for(answer, ANSWER_S)
         except (OSError, TimeoutError) as error:
             raise ReplicasAway(f"the warm parent at {self._path} does not answer: {error!r}") from error
         finally:
