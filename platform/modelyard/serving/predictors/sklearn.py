@@ -9,7 +9,7 @@ import joblib
 import numpy as np
 import pandas as pd
 from kserve import InferRequest, Model
-from kserve.errors import InferenceError
+from kserve.errors import InferenceError, InvalidInput
 from kserve.utils.utils import get_predict_input, get_predict_response
 
 from modelyard.serving.predictors.rows import instances_of
@@ -48,6 +48,8 @@ class SklearnModel(Model):
         try:
             result = self._model.predict(self._inputs(payload))
             return get_predict_response(payload, np.asarray(result), self.name)
+        except InvalidInput:
+            raise
         except Exception as error:
             raise InferenceError(f"{type(error).__name__}: {error}") from error
 
