@@ -122,7 +122,9 @@ def _charts(figures: Mapping[str, Any]) -> str:
         )
         for w in figures.get("quality", [])
     ]
-    drawn = []
+    drawn = [
+        _figure(caption, timeline.drawn(caption, held), WIDE) for caption, held in figures.get("timelines", {}).items()
+    ]
     if drift:
         chart = bar_chart("Distance of the dew point", drift, limit=Limit(1.5, "alert at 1.5"))
         drawn.append(_figure("How far the dew point is from its reference, window by window", chart, WIDE))
@@ -133,8 +135,6 @@ def _charts(figures: Mapping[str, Any]) -> str:
         drawn.append(_figure("What truth says, a thousand flights at a time", chart, WIDE))
     if figures.get("mix"):
         drawn.append(_figure("What the versions answer", stacked_chart("Predicted classes", figures["mix"], CLASSES)))
-    for caption, held in figures.get("timelines", {}).items():
-        drawn.append(_figure(caption, timeline.drawn(caption, held), WIDE))
     if figures.get("judged"):
         drawn.append(_figure("The judge: both versions on the very same flights", _judged(figures["judged"])))
     return f'<div class="charts">{"".join(drawn)}</div>' if drawn else ""

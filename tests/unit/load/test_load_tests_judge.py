@@ -78,5 +78,5 @@ def test_replicas_that_come_early_are_not_late_and_those_that_never_come_are_no_
 
 def test_the_shape_of_autoscale_is_its_table_of_stages(autoscale):
     for plan in (autoscale.stages(True), autoscale.stages(False)):
-        assert max(stage.users for stage in plan) == 12
+        assert max(stage.users for stage in plan) == 9
         assert plan[0].users == plan[-1].users == 1

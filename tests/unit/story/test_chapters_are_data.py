@@ -15,6 +15,8 @@ def test_the_chapters_come_in_the_order_of_the_story():
         "training",
         "registry",
         "deployment",
+        "scaling",
+        "sleeping",
         "traffic",
         "drift",
         "retraining",
