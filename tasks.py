@@ -145,15 +145,16 @@ def lineage(context, model="flights"):
     help={
         "test": "autoscale, canary, zero or drift",
         "name": "an InferenceService that is there, in place of one of the test's own",
+        "body": "with --name: JSON file of what is sent",
         "fast": "the shortest form",
         "slo": "OBJECTIVE=VALUE in place of the test's own limit; as often as needed",
     },
 )
-def load(context, test, slo, name="", fast=False):
+def load(context, slo, test="", name="", body="", fast=False):  # noqa: PLR0917 - Invoke reads them
     """Run a load test: progress, a verdict table, CSV, HTML and a chart; fails when its SLO is missed."""
     from modelyard.load import commands
 
-    return commands.load(test, name=name, fast=fast, slo=slo)
+    return commands.load(test, name=name, body=body, fast=fast, slo=slo)
 
 
 # --- The code: how it is kept -------------------------------------------------------------------------------------

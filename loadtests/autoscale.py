@@ -30,9 +30,9 @@ if TYPE_CHECKING:
 SLO = (
     Objective("failures", "No request fails while replicas come and go", "requests", at_most=0),
     Objective("p95_ms", "At the peak, once the replicas are there, a request is answered in time", "ms", at_most=1000),
-    Objective("late_up_s", "Replicas come no later than predicted, but for", "s", at_most=5),
-    Objective("late_down_s", "Replicas go no later than predicted, but for", "s", at_most=10),
-    Objective("peak_off", "The peak is what was predicted, but for", "replicas", at_most=1),
+    Objective("late_up_s", "Replicas come as soon as predicted (how late)", "s", at_most=5),
+    Objective("late_down_s", "Replicas go as soon as predicted (how late)", "s", at_most=10),
+    Objective("peak_off", "The peak is what was predicted (how far off)", "replicas", at_most=1),
 )
 STAGES = (Stage(1, 12), Stage(9, 35), Stage(4, 25), Stage(1, 30))
 """9 requests in flight are 3.2 times what a replica is to have: far from where a little more would need another."""

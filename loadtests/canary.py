@@ -34,13 +34,13 @@ if TYPE_CHECKING:
     from modelyard.load.process import Locust
 
 SLO = (
+    Objective("draws_percent", "Each share lies where so many of all fair draws lie", "% of all draws", at_least=99),
     Objective("failures", "No request fails while the percentages change", "requests", at_most=0),
     Objective("p95_ms", "A request is answered in time, whoever answers", "ms", at_most=500),
     Objective("switch_s", "A new percentage is in force soon after it was asked for", "s", at_most=10),
 )
 PERCENTS = (1, 10, 50, 99)
-CONFIDENCE = 0.99
-"""Of each interval. A gateway that draws as it should is outside of one in a hundred: about 3 of 100 runs say so."""
+"""At each of them a gateway that draws as it should is outside of its 99 % interval in one run of a hundred."""
 REQUESTS, REQUESTS_FAST = 6000, 600
 """Counted at each percentage."""
 USERS = 8
@@ -117,7 +117,8 @@ def latest_share(held: dict[str, Any]) -> int | None:
 
 def judge(test: LoadTest, requests: Sequence[Request], phases: Sequence[Phase]) -> Outcome:
     """Verdicts and chart of what was measured."""
-    splits = [judge_split(phase.percent, between(requests, phase.begin, phase.end)) for phase in phases]
+    confidence = (test.objective("draws_percent").at_least or 0) / 100
+    splits = [judge_split(p.percent, between(requests, p.begin, p.end), confidence) for p in phases]
     switched = max((phase.begin - SETTLED_S - phase.asked for phase in phases[1:]), default=None)
     verdicts = [
         *splits,
@@ -135,15 +136,15 @@ def judge(test: LoadTest, requests: Sequence[Request], phases: Sequence[Phase]) 
     return Outcome(verdicts, panels, bands, seconds, figures)
 
 
-def judge_split(percent: int, requests: Sequence[Request]) -> Verdict:
+def judge_split(percent: int, requests: Sequence[Request], confidence: float) -> Verdict:
     """Whether the answers of the newer revision are as many as a draw of that percentage gives."""
     counted = answers(requests)
     total = counted.total()
-    bounds = interval(total, percent / 100, CONFIDENCE)
+    bounds = interval(total, percent / 100, confidence)
     return Verdict(
         f"{percent} % of the requests are answered by the newer revision",
         f"{counted[CANDIDATE]} of {total} ({counted[CANDIDATE] / total:.2%})" if total else "no data",
-        f"{bounds.low} to {bounds.high} ({CONFIDENCE:.0%} of all draws)",
+        f"{bounds.low} to {bounds.high} ({confidence * 100:g} % of all draws)",
         held=total > 0 and counted[CANDIDATE] in bounds and set(counted) <= {STABLE, CANDIDATE},
     )
 

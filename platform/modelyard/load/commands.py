@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
+from pathlib import Path
 
 from modelyard.console import say
+from modelyard.errors import YardError
 from modelyard.settings import load_settings
 
 
-def load(kind: str, *, name: str = "", fast: bool = False, slo: Sequence[str] = ()) -> int:
+def load(kind: str, *, name: str = "", body: str = "", fast: bool = False, slo: Sequence[str] = ()) -> int:
     """Run a load test on the yard that the settings name; the exit code says whether its SLO was met.
 
     Raises:
@@ -23,8 +26,26 @@ def load(kind: str, *, name: str = "", fast: bool = False, slo: Sequence[str] = 
 
     settings = load_settings()
     conn = connect(yard_folder(settings), settings)
-    test, outcome = run(conn, kind, Choices(name, fast, tuple(slo), settings.namespace))
+    choices = Choices(name, fast, tuple(slo), settings.namespace, read_body(body))
+    test, outcome = run(conn, kind, choices)
     print_verdicts(outcome.verdicts)
     code = exit_code(outcome.verdicts)
     say(f"\n{'the SLO is met' if code == 0 else 'THE SLO IS MISSED'}; report: {test.folder / 'report.html'}")
     return code
+
+
+def read_body(path: str) -> str:
+    """A request's body from a file; empty where no file is named.
+
+    Raises:
+        YardError: the file is not there, or is no body of protocol V1.
+    """
+    if not path:
+        return ""
+    try:
+        held = json.loads(Path(path).read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise YardError(f"--body {path} cannot be read: {error}", allowed='{"instances": [[1.0, 2.0]]}') from error
+    if not isinstance(held, dict) or not isinstance(held.get("instances"), list):
+        raise YardError(f"--body {path} has no list of instances", allowed='{"instances": [[1.0, 2.0]]}')
+    return json.dumps(held)

@@ -40,12 +40,13 @@ Held = dict[str, Any]
 
 @dataclass(frozen=True)
 class Choices:
-    """What a person may choose: an InferenceService that is there already, the short form, other limits."""
+    """What a person may choose: an InferenceService that is there and what it is asked, the short form, other limits."""
 
     name: str = ""
     fast: bool = False
     limits: Sequence[str] = ()
     namespace: str = "default"
+    body: str = ""
 
 
 @dataclass
@@ -135,6 +136,7 @@ class LoadTest:
             *("--requests", str(self.folder / "requests.csv"), "--stop-timeout", "30"),
             *("--csv", str(self.folder / "locust"), "--html", str(self.folder / "locust.html")),
             *options,
+            *(("--body", self.choices.body) if self.choices.body else ()),
         )
         locust = Locust(argv, self.folder / "locust.log", environment_of(self.conn.layout.folder))
         sampler = Sampler(self.services, self.prometheus, self.name, lambda: locust.progress, self.view.show)
