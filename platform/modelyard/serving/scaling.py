@@ -55,6 +55,8 @@ class _Scaled:
     scaler: RevisionScaler
     desired: int | None
     stats: dict[tuple[str, int], Stat] = field(default_factory=dict)
+    activator: tuple[float, Report] | None = None
+    """The activator's last word and when it came."""
     outcome: Outcome | None = None
 
 
@@ -116,7 +118,7 @@ class Scaling:
                 self._told_at.pop(key, None)
             held = self._scaled.get(key)
             if held is not None:
-                held.scaler.record(now, concurrency=report.concurrency, rps=report.rps)
+                held.activator = (now, report)
 
     async def run(self) -> None:
         """Read and decide until cancelled."""
@@ -127,18 +129,21 @@ class Scaling:
             await asyncio.sleep(due - time.monotonic())
             tick += 1
             try:
-                await self.record()
+                await self.record(due)
                 if tick % TICKS_PER_DECISION == 0:
-                    for key in list(self._scaled):
-                        self._decide(key)
+                    self.decide(due)
             except Exception:
                 traceback.print_exc()
 
-    async def record(self) -> None:
-        """Read the figures of every ready replica and record each revision's load."""
+    async def record(self, now: float) -> None:
+        """Read the figures of every ready replica and record each revision's load, with the activator's last word.
+
+        Args:
+            now: the second that is due. The time of each answer would put two values into one second and none into the
+                next, which a panic window of one second takes for a surge and an end.
+        """
         asked = [replica for held in self._scaled.values() for replica in held.followed.ready]
         stats = await self._reader.read_all(asked)
-        now = time.monotonic()
         for held in self._scaled.values():
             load = _load_of(held, stats)
             if load is not None:
@@ -149,6 +154,14 @@ class Scaling:
                     rps=load.rps,
                     proxied_rps=load.proxied_rps,
                 )
+            told = _word_of_the_activator(held, now)
+            if told is not None:
+                held.scaler.record(now, concurrency=told.concurrency, rps=told.rps)
+
+    def decide(self, now: float) -> None:
+        """Decide every revision's scale."""
+        for key in list(self._scaled):
+            self._decide(key, now)
 
     async def close(self) -> None:
         """End the connections."""
@@ -157,16 +170,15 @@ class Scaling:
     def _poke(self, key: Key) -> None:
         held = self._scaled.get(key)
         if held is not None:
-            held.scaler.poke(time.monotonic())
-            self._decide(key)
+            now = time.monotonic()
+            held.scaler.poke(now)
+            self._decide(key, now)
 
-    def _decide(self, key: Key) -> None:
+    def _decide(self, key: Key, now: float) -> None:
         held = self._scaled[key]
         one = held.followed
         # Envoy sends to the activator whatever finds no replica, so the last one may always go.
-        outcome = held.scaler.tick(
-            time.monotonic(), ready=len(one.ready), reachable=one.reachable, activator_in_path=True
-        )
+        outcome = held.scaler.tick(now, ready=len(one.ready), reachable=one.reachable, activator_in_path=True)
         held.outcome = outcome
         if outcome.desired != held.desired:
             held.desired = outcome.desired
@@ -178,6 +190,22 @@ def _begin(one: Followed, now: float) -> _Scaled:
     scale = None if told is None else max(told, one.spec.min_scale)
     scaler = RevisionScaler(one.spec, ready_at_start=len(one.ready), now=now, scale_at_start=scale)
     return _Scaled(one, scaler, told)
+
+
+def _word_of_the_activator(held: _Scaled, now: float) -> Report | None:
+    """Its last report, which holds until the next one: it tells each second while it has requests, and then once zero.
+
+    None where it has none, and where it has been silent for too long to be believed.
+    """
+    if held.activator is None:
+        return None
+    at, report = held.activator
+    if now - at > BELIEVED_S:
+        held.activator = None
+        return None
+    if not report.concurrency and not report.rps and not report.active + report.queued:
+        held.activator = None
+    return report
 
 
 def _load_of(held: _Scaled, stats: dict[tuple[str, int], Stat]) -> Load | None:
