@@ -23,6 +23,7 @@ from typing import Any
 
 import orjson
 import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from modelyard.serving import activator_metrics
 from modelyard.serving.activator_messages import (
@@ -38,6 +39,7 @@ from modelyard.serving.activator_messages import (
 )
 from modelyard.serving.activator_proxy import Proxy, Receive, Send
 from modelyard.serving.activator_queue import QUEUE_LIMIT, Dropped, RevisionGone, RevisionQueue
+from modelyard.serving.joined_writes import JoinedWrites
 from modelyard.yard.lock import take
 
 REPORT_S = 1.0
@@ -102,7 +104,7 @@ class Activator:
         self._told = set(told)
         if first:
             for queue in self.queues.values():
-                if queue.waiting and not queue.replicas:
+                if queue.queued and not queue.replicas:
                     queue.poke()
 
     async def report_forever(self) -> None:
@@ -112,7 +114,7 @@ class Activator:
             await asyncio.sleep(RETRY_POLL_S)
             now = time.monotonic()
             for queue in self.queues.values():
-                if queue.waiting:
+                if queue.queued:
                     queue.dispatch(now)
                 if queue.is_gone(now):
                     queue.end(RevisionGone)
@@ -166,6 +168,14 @@ class Server(uvicorn.Server):
         self._loop.call_soon_threadsafe(self._activator.drop)
 
 
+class AtOnceProtocol(HttpToolsProtocol):
+    """uvicorn's HTTP protocol with answers that are sent whole, or not at all if this process is killed."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Put the joining in between."""
+        super().connection_made(JoinedWrites(transport, self.loop))  # type: ignore[arg-type]
+
+
 async def _plain(send: Send, status: int, body: bytes) -> None:
     headers = [
         (b"content-type", b"text/plain; version=0.0.4; charset=utf-8"),
@@ -183,7 +193,7 @@ async def serve(http: Path, control: Path, limit: int) -> None:
     reporting = asyncio.create_task(activator.report_forever())
     config = uvicorn.Config(
         activator,
-        http="httptools",
+        http=AtOnceProtocol,
         log_level="critical",
         access_log=False,
         lifespan="off",

@@ -32,7 +32,7 @@ def exposition(queues: Mapping[Key, RevisionQueue], last: Mapping[Key, Report]) 
         held = last.get(key)
         lines["kn_revision_request_concurrency"].append(f"{{{whose}}} {held.concurrency if held else 0.0:.9g}")
         lines["kn_revision_request_active"].append(f"{{{who}}} {queue.active}")
-        lines["kn_revision_request_queued"].append(f"{{{who}}} {len(queue.waiting)}")
+        lines["kn_revision_request_queued"].append(f"{{{who}}} {queue.queued}")
     told = []
     for name, about in HELP.items():
         told += [f"# HELP {name} {about}", f"# TYPE {name} gauge", *(name + line for line in lines[name])]

@@ -21,7 +21,7 @@ from multidict import CIMultiDict
 from yarl import URL
 
 from modelyard.serving.activator_messages import DEFAULT_TIMEOUT_S, NAMESPACE_HEADER, REVISION_HEADER, Key
-from modelyard.serving.activator_queue import Dropped, QueueFull, Replica, RevisionGone, RevisionQueue
+from modelyard.serving.activator_queue import Dropped, Place, QueueFull, RevisionGone, RevisionQueue
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Any]
@@ -31,9 +31,9 @@ KEPT_BODY_BYTES = 2**20
 """Of a request's body that is kept to be sent again; Envoy keeps as much. The rest waits in the sockets, unread."""
 KEPT_IN_ALL_BYTES = 256 * 2**20
 """Of all bodies together; beyond it a request is answered 503."""
-MAX_BREAKS = 2
-"""Replicas that may break off while they answer one and the same request, Envoy's own attempt among them: enough for
-one that is killed, and a request that kills kills two."""
+MAX_BREAKS = 3
+"""Replicas that may break off while they answer one and the same request, Envoy's own attempt among them: one that was
+killed, one more in the same moment (Envoy counts a refused connection too), and a last one."""
 RETRY_AFTER_S = 5
 ENVOY_MARGIN_S = 1.0
 """Before Envoy's own deadline, so that the answer is ours."""
@@ -71,10 +71,14 @@ def forwarded_headers(headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[byte
     return [(key, value) for key, value in headers if key.lower() not in dropped]
 
 
-def breaks_left(attempt: bytes | None) -> int:
-    """How many replicas this request may still break; `attempt` is Envoy's count, which begins at 1."""
+def breaks_before(attempt: bytes | None) -> int:
+    """How many replicas this request may have broken already; `attempt` is Envoy's count, which begins at 1.
+
+    Envoy does not say whether the replica had begun. It tries one replica and then the activator; only without an
+    activator does it go on, and then at least one more may be tried.
+    """
     number = int(attempt) if attempt and attempt.isdigit() else 1
-    return max(1, MAX_BREAKS - max(0, number - 1))
+    return min(max(0, number - 1), MAX_BREAKS - 1)
 
 
 def timeout_of(told_s: float | None, expected_ms: bytes | None) -> float:
@@ -152,13 +156,16 @@ class Body:
 
 @dataclass
 class Exchange:
-    """One request on its way: whose it is, its body, and what it waits for just now (empty: for a replica)."""
+    """One request on its way: whose it is, its body, and what it waits for just now (empty: for a replica).
+
+    `breaks` counts the replicas that have broken off while they answered it.
+    """
 
     queue: RevisionQueue
     scope: Mapping[str, Any]
     send: Send
     body: Body
-    breaks_left: int
+    breaks: int
     timeout_s: float
     waits_for: str = "the rest of the request"
 
@@ -220,7 +227,7 @@ class Proxy:
         body = Body(receive, on_left=lambda: task.cancel() if task else None)
         told_s = queue.entry.timeout_s if queue.entry else None
         timeout_s = timeout_of(told_s, headers.get(b"x-envoy-expected-rq-timeout-ms"))
-        return Exchange(queue, scope, send, body, breaks_left(headers.get(b"x-envoy-attempt-count")), timeout_s)
+        return Exchange(queue, scope, send, body, breaks_before(headers.get(b"x-envoy-attempt-count")), timeout_s)
 
     async def _hold_and_forward(self, exchange: Exchange) -> None:
         key, send, name = exchange.queue.key, exchange.send, exchange.name
@@ -253,35 +260,35 @@ class Proxy:
         Raises:
             Broken: as many broke off as may.
         """
-        queue = exchange.queue
         while True:
             exchange.waits_for = ""
-            replica = await self._place(queue)
-            exchange.waits_for = f"an answer of its replica on port {replica.port}"
+            place = await self._place(exchange)
+            exchange.waits_for = f"an answer of its replica on port {place.replica.result().port}"
             try:
-                return await self._forward(exchange, replica, deadline)
+                return await self._forward(exchange, place, deadline)
             except Broken as broken:
-                exchange.breaks_left -= broken.begun
-                if exchange.breaks_left <= 0 or exchange.body.used_up:
+                exchange.breaks += broken.begun
+                if exchange.breaks >= MAX_BREAKS or exchange.body.used_up:
                     raise
 
-    async def _place(self, queue: RevisionQueue) -> Replica:
+    async def _place(self, exchange: Exchange) -> Place:
         """Wait for a replica with room; it has that again if the caller is cancelled meanwhile."""
-        place: asyncio.Future[Replica] = asyncio.get_running_loop().create_future()
-        queue.wait(place, self._now())
+        place = Place(asyncio.get_running_loop().create_future(), again=exchange.breaks > 0)
+        exchange.queue.wait(place, self._now())
         try:
-            return await place
+            await place.replica
         except asyncio.CancelledError:
-            queue.give_up(place, self._now())
+            exchange.queue.give_up(place, self._now())
             raise
+        return place
 
-    async def _forward(self, exchange: Exchange, replica: Replica, deadline: asyncio.Timeout) -> None:
+    async def _forward(self, exchange: Exchange, place: Place, deadline: asyncio.Timeout) -> None:
         """Send the request to a replica and its answer back.
 
         Raises:
             Broken: it did not answer, and nothing has been sent back.
         """
-        scope, queue = exchange.scope, exchange.queue
+        scope, replica = exchange.scope, place.replica.result()
         answered = False
         try:
             async with self._session.request(
@@ -305,7 +312,7 @@ class Proxy:
                 raise Broken(f"{type(error).__name__} on port {replica.port}", begun=True) from error
             # The answer has begun: the connection ends without its rest, and the client sees that.
         finally:
-            queue.release(replica, self._now(), answered=answered)
+            exchange.queue.release(place, self._now(), answered=answered)
 
 
 def _url(port: int, scope: Mapping[str, Any]) -> URL:

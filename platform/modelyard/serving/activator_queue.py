@@ -20,6 +20,8 @@ SUSPECT_S = 0.2
 """Seconds that a replica which broke off is left alone; upstream probes as often."""
 GONE_AFTER_S = 3.0
 """Seconds after which the requests of a revision that is not named any more are given up."""
+ALONE_S = 2.0
+"""Seconds for which a request that broke a replica is kept apart from others that did."""
 FEW = 3
 """Up to this containerConcurrency the first replica with room is taken, so that the others may become idle."""
 
@@ -42,6 +44,8 @@ class Replica:
 
     port: int
     in_flight: int = 0
+    again: int = 0
+    """Of these, requests that have broken a replica before."""
     suspect_until_s: float | None = None
 
     def suspect(self, now: float) -> None:
@@ -75,6 +79,22 @@ def pick_replica(
     if container_concurrency <= FEW:
         return able[0]
     return able[turn % len(able)]
+
+
+@dataclass(eq=False)
+class Place:
+    """A request's place in the queue, and then at a replica.
+
+    Attributes:
+        replica: resolved when it is its turn.
+        again: a replica has broken off while it answered this request. Of all that such a replica had, one may be what
+            killed it; they go on one by one, so that the next replica, if it dies too, has only that one among them.
+        since_s: when it began to wait.
+    """
+
+    replica: asyncio.Future[Replica]
+    again: bool = False
+    since_s: float = 0.0
 
 
 @dataclass
@@ -117,7 +137,9 @@ class RevisionQueue:
     limit: int = QUEUE_LIMIT
     draw: random.Random = field(default_factory=random.Random)
     replicas: dict[int, Replica] = field(default_factory=dict)
-    waiting: dict[asyncio.Future[Replica], None] = field(default_factory=dict)
+    waiting: dict[Place, None] = field(default_factory=dict)
+    waiting_again: dict[Place, None] = field(default_factory=dict)
+    replicas_since_s: float = 0.0
     turn: int = 0
     poked: bool = False
     gone_at_s: float | None = None
@@ -136,7 +158,12 @@ class RevisionQueue:
     @property
     def active(self) -> int:
         """Requests that are being forwarded."""
-        return self.gauge.level - len(self.waiting)
+        return self.gauge.level - self.queued
+
+    @property
+    def queued(self) -> int:
+        """Requests that are held."""
+        return len(self.waiting) + len(self.waiting_again)
 
     @property
     def is_idle(self) -> bool:
@@ -167,20 +194,25 @@ class RevisionQueue:
         self.poked = True
         self.on_poke(self.key)
 
-    def wait(self, place: asyncio.Future[Replica], now: float) -> None:
+    def wait(self, place: Place, now: float) -> None:
         """Give the place a replica as soon as there is one with room."""
-        self.waiting[place] = None
+        place.since_s = now
+        (self.waiting_again if place.again else self.waiting)[place] = None
         self.dispatch(now)
 
-    def give_up(self, place: asyncio.Future[Replica], now: float) -> None:
+    def give_up(self, place: Place, now: float) -> None:
         """A place is not wanted any more; a replica that it has got has room again."""
         self.waiting.pop(place, None)
-        if place.done() and not place.cancelled() and place.exception() is None:
-            self.release(place.result(), now)
+        self.waiting_again.pop(place, None)
+        got = place.replica
+        if got.done() and not got.cancelled() and got.exception() is None:
+            self.release(place, now)
 
-    def release(self, replica: Replica, now: float, *, answered: bool = False) -> None:
-        """A replica has one request less; one that has answered is suspect no longer."""
+    def release(self, place: Place, now: float, *, answered: bool = False) -> None:
+        """The place's replica has one request less; one that has answered is suspect no longer."""
+        replica = place.replica.result()
         replica.in_flight -= 1
+        replica.again -= place.again
         if answered:
             replica.suspect_until_s = None
         self.dispatch(now)
@@ -193,6 +225,7 @@ class RevisionQueue:
         self.replicas = {port: self.replicas.get(port) or Replica(port) for port in entry.ports}
         if self.replicas:
             self.poked = False
+            self.replicas_since_s = self.replicas_since_s if had else now
         elif had and self.gauge.level:
             self.poke()
         self.dispatch(now)
@@ -210,27 +243,31 @@ class RevisionQueue:
         """There will be no replica: whoever waits is told why."""
         self.entry = None
         self.replicas = {}
-        for place in self.waiting:
-            if not place.done():
-                place.set_exception(why())
+        for place in (*self.waiting_again, *self.waiting):
+            if not place.replica.done():
+                place.replica.set_exception(why())
+        self.waiting_again.clear()
         self.waiting.clear()
 
     def dispatch(self, now: float) -> None:
-        """Give ports to those who wait, first come first served."""
-        while self.waiting and self.replicas:
-            place = next(iter(self.waiting))
-            if place.done():
-                del self.waiting[place]
-                continue
-            replica = pick_replica(
-                list(self.replicas.values()), self.container_concurrency, turn=self.turn, now=now, draw=self.draw
-            )
-            if replica is None:
-                return
-            del self.waiting[place]
-            self.turn += 1
-            replica.in_flight += 1
-            place.set_result(replica)
+        """Give replicas to those who wait, first come first served, and first to those who have had one."""
+        for queue in (self.waiting_again, self.waiting):
+            while queue and self.replicas:
+                place = next(iter(queue))
+                if not place.replica.done():
+                    replica = self._pick(place, now)
+                    if replica is None:
+                        break
+                    self.turn += 1
+                    replica.in_flight += 1
+                    replica.again += place.again
+                    place.replica.set_result(replica)
+                del queue[place]
+
+    def _pick(self, place: Place, now: float) -> Replica | None:
+        alone = place.again and now - max(place.since_s, self.replicas_since_s) < ALONE_S
+        able = [replica for replica in self.replicas.values() if not (alone and replica.again)]
+        return pick_replica(able, self.container_concurrency, turn=self.turn, now=now, draw=self.draw)
 
     def wanting(self) -> str:
         """What the next request in the queue waits for, in words."""

@@ -9,6 +9,7 @@ import logging
 import signal
 import socket
 import time
+import warnings
 from collections.abc import Callable
 from types import FrameType
 from typing import Any
@@ -94,6 +95,8 @@ def run_model_server(
         serving: called when it listens.
     """
     port = listening.getsockname()[1]
+    # KServe's answers are of a class that FastAPI warns of; written into the log at each request, it costs time.
+    warnings.filterwarnings("ignore", message="ORJSONResponse is deprecated")
     turns = Turns()
     model.predict = Predicting(model.predict, turns).predict
     server = ModelServer(http_port=port, enable_grpc=False, enable_latency_logging=False, event_loop="uvloop")

@@ -11,6 +11,8 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from modelyard.serving.joined_writes import JoinedWrites
+
 ARRIVED, SEEN, CONNECTION = "modelyard.arrived_s", "modelyard.seen_s", "modelyard.connection"
 """Keys in the ASGI scope: monotonic seconds of both, and the protocol of the connection."""
 
@@ -29,8 +31,8 @@ class ArrivalProtocol(HttpToolsProtocol):
     """
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Keep the socket at hand."""
-        super().connection_made(transport)
+        """Keep the socket at hand; what is answered is sent at once."""
+        super().connection_made(JoinedWrites(transport, self.loop))  # type: ignore[arg-type]
         self._socket = transport.get_extra_info("socket")
 
     def on_headers_complete(self) -> None:

@@ -130,9 +130,9 @@ def test_errors_of_a_model_never_take_its_replica_out(rig):
     rig.play(story)
 
 
-def test_a_request_that_kills_its_replica_kills_two_and_is_told_so(rig):
+def test_a_request_that_kills_its_replica_kills_three_costs_nobody_else_an_answer_and_is_told_so(rig):
     async def story(control, clients):
-        replicas = [rig.stand_in() for _ in range(4)]
+        replicas = [rig.stand_in() for _ in range(5)]
         await control.tell(*(replica.port for replica in replicas))
         async with steady(clients, count=4) as seen:
             await more(control, seen)

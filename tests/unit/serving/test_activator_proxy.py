@@ -14,7 +14,7 @@ from modelyard.serving.activator_messages import (
     parse_table,
 )
 from modelyard.serving.activator_metrics import exposition
-from modelyard.serving.activator_proxy import breaks_left, forwarded_headers, timeout_of
+from modelyard.serving.activator_proxy import breaks_before, forwarded_headers, timeout_of
 from modelyard.serving.activator_queue import RevisionQueue
 
 KEY = ("demo", "iris-predictor-00002")
@@ -64,9 +64,9 @@ def test_headers_of_the_connection_and_of_the_gateway_stay_behind():
     assert forwarded_headers(sent) == [(b"host", b"m.default.localhost:7600"), (b"accept", b"a"), (b"accept", b"b")]
 
 
-@pytest.mark.parametrize(("attempt", "left"), [(None, 2), (b"1", 2), (b"2", 1), (b"9", 1), (b"x", 2), (b"0", 2)])
-def test_what_envoy_tried_before_counts(attempt, left):
-    assert breaks_left(attempt) == left
+@pytest.mark.parametrize(("attempt", "before"), [(None, 0), (b"1", 0), (b"2", 1), (b"9", 2), (b"x", 0), (b"0", 0)])
+def test_what_envoy_tried_before_counts_and_leaves_one_attempt(attempt, before):
+    assert breaks_before(attempt) == before
 
 
 @pytest.mark.parametrize(

@@ -11,8 +11,10 @@ from hypothesis import strategies as st
 
 from modelyard.serving.activator_messages import Report, TableEntry
 from modelyard.serving.activator_queue import (
+    ALONE_S,
     GONE_AFTER_S,
     SUSPECT_S,
+    Place,
     QueueFull,
     Replica,
     RevisionGone,
@@ -44,16 +46,16 @@ def told(*ports, cc=0):
     return TableEntry(*KEY, ports, cc)
 
 
-def arrive(queue, loop, now=0.0):
+def arrive(queue, loop, now=0.0, *, again=False):
     """A request that waits for its place."""
     queue.enter(now)
-    place = loop.create_future()
+    place = Place(loop.create_future(), again=again)
     queue.wait(place, now)
     return place
 
 
 def port_of(place):
-    return place.result().port if place.done() else None
+    return place.replica.result().port if place.replica.done() else None
 
 
 def test_who_waits_gets_a_replica_in_the_order_of_coming(queue, loop):
@@ -62,7 +64,7 @@ def test_who_waits_gets_a_replica_in_the_order_of_coming(queue, loop):
     assert [port_of(place) for place in (first, second, third)] == [1, None, None]
     queue.tell(told(1, 2, cc=1), 1.0)
     assert port_of(second) == 2
-    queue.release(first.result(), 2.0, answered=True)
+    queue.release(first, 2.0, answered=True)
     assert port_of(third) == 1
 
 
@@ -75,7 +77,7 @@ def test_the_first_request_pokes_and_the_next_ones_do_not(queue, loop, pokes):
     assert pokes == [KEY, KEY]
     for _ in range(2):
         queue.leave(3.0)
-    queue.release(first.result(), 3.0)
+    queue.release(first, 3.0)
     arrive(queue, loop, 4.0)
     assert pokes == [KEY] * 3
 
@@ -97,7 +99,7 @@ def test_one_more_than_may_be_is_refused_and_one_that_leaves_makes_room(queue, l
 
 def test_a_place_that_is_given_up_is_passed_over_or_given_back(queue, loop):
     gone, waiting = arrive(queue, loop), arrive(queue, loop)
-    gone.cancel()
+    gone.replica.cancel()
     queue.give_up(gone, 1.0)
     queue.tell(told(1, cc=1), 1.0)
     assert port_of(waiting) == 1
@@ -109,22 +111,42 @@ def test_a_place_that_is_given_up_is_passed_over_or_given_back(queue, loop):
 def test_a_replica_that_broke_off_is_left_alone_and_then_gets_one_request_until_it_answers(queue, loop):
     queue.tell(told(1), 0.0)
     place = arrive(queue, loop)
-    place.result().suspect(0.0)
-    queue.release(place.result(), 0.0)
+    place.replica.result().suspect(0.0)
+    queue.release(place, 0.0)
     waiting = [arrive(queue, loop) for _ in range(3)]
     queue.dispatch(SUSPECT_S - 0.01)
     assert [port_of(one) for one in waiting] == [None] * 3
     queue.dispatch(SUSPECT_S)
     assert [port_of(one) for one in waiting] == [1, None, None]
-    queue.release(waiting[0].result(), 1.0, answered=True)
+    queue.release(waiting[0], 1.0, answered=True)
     assert [port_of(one) for one in waiting] == [1, 1, 1]
+
+
+def test_requests_that_broke_a_replica_go_one_by_one_and_before_the_others_which_do_not_wait_for_them(queue, loop):
+    queue.tell(told(1, 2), 0.0)
+    broke = [arrive(queue, loop, again=True) for _ in range(3)]
+    other = arrive(queue, loop)
+    assert {port_of(broke[0]), port_of(broke[1])} == {1, 2}
+    assert port_of(broke[2]) is None
+    assert port_of(other) is not None
+    queue.release(broke[0], 1.0)
+    assert port_of(broke[2]) == port_of(broke[0])
+
+
+def test_they_are_kept_apart_for_seconds_only_and_those_before_there_was_a_replica_do_not_count(queue, loop):
+    broke = [arrive(queue, loop, again=True) for _ in range(2)]
+    queue.tell(told(1), 60.0)
+    queue.dispatch(60.0 + ALONE_S - 0.1)
+    assert [port_of(place) for place in broke] == [1, None]
+    queue.dispatch(60.0 + ALONE_S)
+    assert [port_of(place) for place in broke] == [1, 1]
 
 
 def test_what_is_waited_for_is_told_in_words(queue, loop):
     assert queue.wanting() == "a ready replica"
     queue.tell(told(1, cc=2), 0.0)
     assert queue.wanting() == "a replica with less than 2 requests (containerConcurrency)"
-    arrive(queue, loop).result().suspect(0.0)
+    arrive(queue, loop).replica.result().suspect(0.0)
     assert queue.wanting() == "a replica that takes connections"
 
 
@@ -137,17 +159,17 @@ def test_a_revision_that_one_table_left_out_is_back_in_time_or_gone(queue, loop)
     queue.tell(told(), 3.0)
     assert not queue.is_gone(100.0)
     queue.end(RevisionGone)
-    assert isinstance(place.exception(), RevisionGone)
+    assert isinstance(place.replica.exception(), RevisionGone)
 
 
 def test_a_new_process_on_an_old_port_does_not_inherit_the_old_ones_requests(queue, loop):
     queue.tell(told(1, cc=1), 0.0)
-    old = arrive(queue, loop).result()
+    old = arrive(queue, loop)
     queue.tell(told(), 1.0)
     queue.tell(told(1, cc=1), 2.0)
-    new = arrive(queue, loop, 2.0).result()
+    new = arrive(queue, loop, 2.0)
     queue.release(old, 3.0, answered=True)
-    assert new.in_flight == 1
+    assert new.replica.result().in_flight == 1
     assert port_of(arrive(queue, loop, 3.0)) is None
 
 
@@ -213,9 +235,9 @@ def follow(steps, loop, cc, ports):
     places = []
     for number, (step, which) in enumerate(steps):
         now = float(number)
-        having = [place for place in places if place.done()]
+        having = [place for place in places if place.replica.done()]
         if step == "come":
-            places.append(arrive(queue, loop, now))
+            places.append(arrive(queue, loop, now, again=which % 3 == 0))
         elif step == "leave" and places:
             place = places.pop(which % len(places))
             queue.give_up(place, now)
@@ -224,14 +246,14 @@ def follow(steps, loop, cc, ports):
             place = having[which % len(having)]
             places.remove(place)
             if step == "break":
-                place.result().suspect(now)
-            queue.release(place.result(), now, answered=step == "end")
+                place.replica.result().suspect(now)
+            queue.release(place, now, answered=step == "end")
             queue.leave(now)
         queue.dispatch(now)  # as the activator's timer does
-        in_flight = Counter(place.result().port for place in places if place.done())
+        in_flight = Counter(port_of(place) for place in places if place.replica.done())
         assert {
             replica.port: replica.in_flight for replica in queue.replicas.values() if replica.in_flight
         } == in_flight
         assert all(cc == 0 or count <= cc for count in in_flight.values())
-        assert len(queue.waiting) == sum(not place.done() for place in places)
+        assert queue.queued == sum(not place.replica.done() for place in places)
         assert not queue.waiting or not any(r.has_room(cc, now) for r in queue.replicas.values())
