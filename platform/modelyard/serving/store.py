@@ -99,6 +99,7 @@ class Event:
 
 Events = list[Event]
 Objects = list[Object]
+Bodies = list[bytes]
 
 
 @dataclass(frozen=True)
@@ -170,12 +171,17 @@ class Store:
 
     def list(self, resource: str, namespace: str | None = None) -> tuple[list[Object], int]:
         """Objects of a namespace (None: of all) ordered by namespace and name, and the version of this state."""
+        bodies, version = self.list_encoded(resource, namespace)
+        return [orjson.loads(body) for body in bodies], version
+
+    def list_encoded(self, resource: str, namespace: str | None = None) -> tuple[Bodies, int]:
+        """As `list`, each object as JSON."""
         where, values = ("", ()) if namespace is None else (" AND namespace = ?", (namespace,))
         rows = self._db.execute(
             f"SELECT body FROM objects WHERE resource = ?{where} ORDER BY namespace, name",  # noqa: S608
             (resource, *values),
         )
-        return [orjson.loads(body) for (body,) in rows], self.version
+        return [body for (body,) in rows], self.version
 
     def replace(
         self, resource: str, obj: Object, *, expected_version: str | None = None, dry_run: bool = False

@@ -14,7 +14,7 @@ from starlette.responses import Response
 from modelyard.serving import store as stored
 from modelyard.serving.api import errors
 from modelyard.serving.api.managed_fields import MANAGER_LENGTH, Writer, manager_of
-from modelyard.serving.api.query import representation
+from modelyard.serving.api.query import JSON, representation
 from modelyard.serving.api.representations import Encoder
 from modelyard.serving.api.resources import NAMESPACES, Resource
 from modelyard.serving.api.selectors import Selection, parse_fields, parse_labels
@@ -22,6 +22,8 @@ from modelyard.serving.store import Store
 
 Object = dict[str, Any]
 
+MOST_BYTES = 3 * 1024 * 1024
+"""Of a body, as Kubernetes has it."""
 WARNINGS = 20
 """Warnings in an answer; Python's http.client refuses an answer of more than 100 headers."""
 
@@ -72,6 +74,10 @@ class Call:
             return [], self.store.version
         return self.store.list(self.resource.stored, self.namespace)
 
+    def is_plain_list(self, selection: Selection) -> bool:
+        """Whether the answer is every object as it is stored."""
+        return self.encoder.form == JSON and selection == Selection() and self.resource.stored is not None
+
     def writer(self, operation: str, subresource: str = "") -> Writer:
         """Who writes, as managedFields name it.
 
@@ -88,7 +94,11 @@ class Call:
 
 
 async def read_call(request: Request, store: Store, resource: Resource) -> Call:
-    """The request as a Call."""
+    """The request as a Call.
+
+    Raises:
+        ApiError: 413, the body is larger than a Kubernetes API takes.
+    """
     path = request.path_params
     return Call(
         store=store,
@@ -97,8 +107,18 @@ async def read_call(request: Request, store: Store, resource: Resource) -> Call:
         name=path.get("name", ""),
         query=request.query_params,
         headers=request.headers,
-        body=await request.body(),
+        body=await _read_body(request),
     )
+
+
+async def _read_body(request: Request) -> bytes:
+    parts, size = [], 0
+    async for part in request.stream():
+        size += len(part)
+        if size > MOST_BYTES:
+            raise errors.too_large(MOST_BYTES)
+        parts.append(part)
+    return b"".join(parts)
 
 
 def answer(body: Object, code: int = 200, warnings: list[str] | None = None) -> Response:

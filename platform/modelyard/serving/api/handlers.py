@@ -16,6 +16,10 @@ def list_or_watch(call: Call) -> Response:
         watched = watch.Watched(call.stored, call.namespace, selection, call.encoder)
         lines = watch.stream(call.store, watched, watch_options(call.query))
         return StreamingResponse(lines, media_type="application/json")
+    if call.is_plain_list(selection):
+        # The objects are not decoded to be encoded again: that would be nine tenths of the work.
+        bodies, version = call.store.list_encoded(call.stored, call.namespace)
+        return Response(call.encoder.joined(bodies, version), media_type="application/json")
     items, version = call.listed()
     return answer(call.encoder.many([item for item in items if selection.matches(item)], version))
 

@@ -6,6 +6,8 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
+import orjson
+
 from modelyard.serving.api.query import JSON, PARTIAL, PARTIAL_LIST, TABLE
 from modelyard.serving.api.resources import Resource
 from modelyard.serving.api.tables import table
@@ -50,6 +52,12 @@ class Encoder:
             kind, api_version = f"{self.resource.kind}List", self.resource.api_version
         meta = {"continue": "", "resourceVersion": str(version)}
         return {"apiVersion": api_version, "items": items, "kind": kind, "metadata": meta}
+
+    def joined(self, bodies: list[bytes], version: int) -> bytes:
+        """A list of whole objects that are encoded already."""
+        empty = orjson.dumps(self.many([], version))
+        head, tail = empty.split(b'"items":[]', maxsplit=1)
+        return b"".join((head, b'"items":[', b",".join(bodies), b"]", tail))
 
     def bookmark(self, version: int, *, initial_end: bool) -> Object:
         """The object of a BOOKMARK event: nothing but a version."""

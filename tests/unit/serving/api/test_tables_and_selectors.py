@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 from modelyard.serving.api import query
@@ -9,6 +11,7 @@ from modelyard.serving.api.errors import ApiError
 from modelyard.serving.api.resources import EVENTS, INFERENCESERVICES
 from modelyard.serving.api.selectors import Selection, parse_fields, parse_labels
 from modelyard.serving.api.tables import age
+from modelyard.serving.store import Store
 
 MINUTE, HOUR, DAY = 60, 3600, 86400
 
@@ -156,3 +159,14 @@ def test_a_watch_list_needs_its_match_rule() -> None:
     with pytest.raises(ApiError) as caught:
         query.watch_options({"sendInitialEvents": "true"})
     assert caught.value.code == 422
+
+
+def test_a_list_of_objects_as_they_are_stored_is_the_list_of_the_objects(ask: Callable, store: Store) -> None:
+    for name in ("one", "two"):
+        meta = {"name": name, "namespace": "default", "labels": {"team": "é\\"}}
+        store.create("configmaps", {"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta, "data": {"items": "[]"}})
+    plain = ask("GET", "/api/v1/namespaces/default/configmaps").json()
+    assert plain["items"] == store.list("configmaps", "default")[0]
+    selected = ask("GET", "/api/v1/namespaces/default/configmaps?labelSelector=!absent").json()
+    assert plain == selected
+    assert ask("GET", "/api/v1/namespaces/rec/configmaps").json()["items"] == []
