@@ -135,7 +135,8 @@ class Activator:
             queue.end(Dropped)
 
     def _report(self, now: float) -> None:
-        told = {key: queue.report(now) for key, queue in self.queues.items() if not queue.is_idle}
+        reports = {key: queue.report(now) for key, queue in self.queues.items()}
+        told = {key: report for key, report in reports.items() if report is not None}
         self.last = {key: Report(0, 0, 0.0, 0.0) for key in self.queues} | told
         if told:
             self._tell(encode_report(told))

@@ -277,9 +277,15 @@ class RevisionQueue:
             return "a replica that takes connections"
         return f"a replica with less than {self.container_concurrency} requests (containerConcurrency)"
 
-    def report(self, now: float) -> Report:
-        """What happened since the last report."""
+    def report(self, now: float) -> Report | None:
+        """What happened since the last call; None where nothing did and the last report has said so.
+
+        To be called in every interval, also without requests: the first request after a pause is an average over its
+        own interval then, not over the pause.
+        """
+        was_idle = self.is_idle
         concurrency, rps = self.gauge.take(now)
-        held = Report(active=self.active, queued=len(self.waiting), concurrency=concurrency, rps=rps)
+        if was_idle:
+            return None
         self.idle_told = concurrency == 0 and rps == 0 and self.gauge.level == 0
-        return held
+        return Report(active=self.active, queued=self.queued, concurrency=concurrency, rps=rps)

@@ -183,6 +183,13 @@ def test_a_report_is_the_average_over_time_of_what_is_held_and_forwarded(queue, 
     assert queue.report(12.0).concurrency == pytest.approx(1.25)
 
 
+def test_the_first_requests_after_a_pause_are_not_averaged_over_the_pause(queue):
+    for second in range(100):
+        assert queue.report(float(second)) is None
+    queue.enter(99.5)
+    assert queue.report(100.0) == Report(active=1, queued=0, concurrency=0.5, rps=1.0)
+
+
 def test_after_the_last_request_there_is_one_report_of_nothing_and_then_silence(queue, loop):
     queue.enter(0.0)
     queue.leave(0.5)
