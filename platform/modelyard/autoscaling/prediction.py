@@ -7,7 +7,9 @@ asked for and gone at once, and what is asked of the revision does not depend on
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
 from collections.abc import Sequence
+from operator import itemgetter
 
 from modelyard.autoscaling.decision import TICK_S
 from modelyard.autoscaling.revision import RevisionScaler
@@ -55,7 +57,8 @@ def predict(
 
 def value_at(load: Sequence[Point], now: float) -> float:
     """The value that holds at `now`; 0 before the first entry."""
-    return next((value for at, value in reversed(load) if at <= now), 0.0)
+    held = bisect_right(load, now, key=itemgetter(0))
+    return load[held - 1][1] if held else 0.0
 
 
 class _World:
