@@ -83,7 +83,6 @@ def scaling_spec(predictor: Mapping[str, Any], annotations: Mapping[str, str], c
     window_s = _or(names.duration_s(found, names.WINDOW), config.stable_window_s)
     share = _or(names.number(found, names.PANIC_WINDOW), config.panic_window_percentage)
     threshold = _or(names.number(found, names.PANIC_THRESHOLD), config.panic_threshold_percentage)
-    spelled = names.text(found, names.ALGORITHM)
     return ScalingSpec(
         metric=metric,
         container_concurrency=concurrency,
@@ -104,7 +103,7 @@ def scaling_spec(predictor: Mapping[str, Any], annotations: Mapping[str, str], c
         scale_down_delay_s=_or(names.duration_s(found, names.SCALE_DOWN_DELAY), config.scale_down_delay_s),
         timeout_s=whole(predictor, "timeout") or DEFAULT_TIMEOUT_S,
         progress_deadline_s=_or(names.duration_s(found, names.PROGRESS_DEADLINE), DEFAULT_PROGRESS_DEADLINE_S),
-        algorithm=names.WEIGHTED if spelled in names.WEIGHTED_SPELLINGS else names.LINEAR,
+        algorithm=_algorithm(found),
         enable_scale_to_zero=config.enable_scale_to_zero,
     )
 
@@ -128,6 +127,10 @@ def _total_and_utilization(
         total = min(asked, float(concurrency)) if bounded else asked
     percentage = names.number(found, names.UTILIZATION)
     return total, utilization if percentage is None else percentage / 100
+
+
+def _algorithm(found: Mapping[str, str]) -> str:
+    return names.WEIGHTED if names.text(found, names.ALGORITHM) in names.WEIGHTED_SPELLINGS else names.LINEAR
 
 
 def _initial_scale(found: Mapping[str, str], config: AutoscalerConfig) -> int:
