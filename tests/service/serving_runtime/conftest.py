@@ -7,6 +7,7 @@ import random
 import shutil
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -319,6 +320,26 @@ def deployed(runtime: Runtime) -> Iterator[Callable[..., dict]]:
     yield deploy
     for name in names:
         runtime.delete(name)
+
+
+@pytest.fixture(scope="module")
+def grace_of_6s(runtime: Runtime) -> Iterator[None]:
+    """What has no request for a window of 6 s sleeps at once, as a class in a hurry would set it."""
+    configure_autoscaler(runtime, {"scale-to-zero-grace-period": "6s"})
+    yield
+    configure_autoscaler(runtime, {"scale-to-zero-grace-period": None})
+
+
+def configure_autoscaler(runtime: Runtime, data: dict[str, str | None]) -> None:
+    path = "/api/v1/namespaces/knative-serving/configmaps/config-autoscaler"
+    token = runtime.conn.credentials.kubernetes_token
+    answer = httpx.patch(
+        runtime.conn.address("kubernetes") + path,
+        json={"data": data},
+        headers={"Authorization": f"Bearer {token}", "Content-Type": "application/merge-patch+json"},
+        verify=ssl.create_default_context(cafile=runtime.conn.layout.tls / "ca.pem"),
+    )
+    answer.raise_for_status()
 
 
 @dataclass

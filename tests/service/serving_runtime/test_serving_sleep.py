@@ -1,8 +1,5 @@
 """Scale to zero and from zero, as a caller sees it: nobody is refused."""
 
-import ssl
-
-import httpx
 import pytest
 
 from modelyard.kube import condition, traffic
@@ -12,30 +9,8 @@ WINDOW = {"autoscaling.knative.dev/window": "6s"}
 ONE, TWO, THREE = (f"naps-predictor-0000{number}" for number in (1, 2, 3))
 
 
-@pytest.fixture(scope="module", autouse=True)
-def short_grace(runtime):
-    """Sleeps after 6 s without a request, as a class in a hurry would set it."""
-    configure(runtime, {"scale-to-zero-grace-period": "6s"})
-    yield
-    configure(runtime, {"scale-to-zero-grace-period": None})
-
-
-def configure(runtime, data):
-    path = "/api/v1/namespaces/knative-serving/configmaps/config-autoscaler"
-    answer = httpx.patch(
-        runtime.conn.address("kubernetes") + path,
-        json={"data": data},
-        headers={
-            "Authorization": f"Bearer {runtime.conn.credentials.kubernetes_token}",
-            "Content-Type": "application/merge-patch+json",
-        },
-        verify=ssl.create_default_context(cafile=runtime.conn.layout.tls / "ca.pem"),
-    )
-    assert answer.status_code == 200, answer.text
-
-
 @pytest.fixture
-def asleep(runtime, deployed):
+def asleep(runtime, deployed, grace_of_6s):
     deployed("naps", "plain", annotations=WINDOW, minReplicas=0)
     sleep(runtime)
     return "naps"
