@@ -22,9 +22,19 @@ from modelyard.yard.status import observe
 
 pytestmark = pytest.mark.timeout(600)
 ROWS = 10
-SERVICES = ("objectstore", "mlflow", "prometheus", "alertmanager", "envoy", "replicas", "serving", "monitor")
-PATHS_OF_A_REQUEST = {"envoy", "a replica"}
-"""Only these stand between a client and its answer; nothing else may cost a request."""
+SERVICES = (
+    "objectstore",
+    "mlflow",
+    "prometheus",
+    "alertmanager",
+    "activator",
+    "envoy",
+    "replicas",
+    "serving",
+    "monitor",
+)
+PATHS_OF_A_REQUEST = {"envoy"}
+"""Only this stands between a client and its answer; what a replica breaks off, the activator brings to the next one."""
 
 
 @pytest.fixture(scope="module", autouse=True)
