@@ -156,7 +156,7 @@ def test_a_mistake_is_told_before_anything_is_stored(api: LiveApi, kubectl: Kube
     assert "Warning: unknown field" in kubectl("create", "--validate=warn", "-f", "-", given=typo)
     kubectl("delete", "isvc", "flights")
     text = MANIFEST.replace("minReplicas: 1", "minReplicas: many")
-    assert "spec.predictor.minReplicas" in kubectl("apply", "-f", "-", given=text, fails=True)
+    assert "ComponentExtensionSpec.minReplicas of type int32" in kubectl("apply", "-f", "-", given=text, fails=True)
     nowhere = MANIFEST.replace("name: flights", "name: flights\n  namespace: nowhere")
     assert 'namespaces "nowhere" not found' in kubectl("apply", "-f", "-", given=nowhere, fails=True)
     assert "No resources found" in kubectl("get", "isvc")

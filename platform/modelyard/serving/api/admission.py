@@ -18,6 +18,7 @@ from modelyard.serving.api.core_rules import (
     secret_causes,
     secret_with_defaults,
 )
+from modelyard.serving.api.go_names import go_path
 from modelyard.serving.api.kserve_rules import find_refusal, with_defaults
 from modelyard.serving.api.metadata_rules import metadata_causes
 from modelyard.serving.api.resource_rules import resource_causes
@@ -124,7 +125,7 @@ def _inspected(resource: Resource, obj: Object, report: Report) -> Object:
 
 def _refuse_wrong_types(resource: Resource, report: Report) -> None:
     for path, found, wanted in report.wrong:
-        told = f"json: cannot unmarshal {found} into Go struct field {path} of type {wanted}"
+        told = f"json: cannot unmarshal {found} into Go struct field {go_path(resource, path)} of type {wanted}"
         if path.startswith("metadata") or resource is not INFERENCESERVICES:
             raise _undecodable(resource, told)
         hook = "inferenceservice.kserve-webhook-server.defaulter"

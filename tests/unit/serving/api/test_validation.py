@@ -9,7 +9,8 @@ import pytest
 from modelyard.serving.api import schemas
 from modelyard.serving.api.admission import admit
 from modelyard.serving.api.errors import ApiError
-from modelyard.serving.api.resources import INFERENCESERVICES
+from modelyard.serving.api.go_names import go_path
+from modelyard.serving.api.resources import CONFIGMAPS, INFERENCESERVICES, SERVICEACCOUNTS, Resource
 from modelyard.serving.api.validation import Report, inspect
 
 
@@ -192,3 +193,29 @@ def test_a_collection_is_deleted_by_its_selector(ask: Callable) -> None:
         assert ask("POST", path, obj).status_code == 201
     ask("DELETE", f"{path}?labelSelector=team%3Dx")
     assert [item["metadata"]["name"] for item in ask("GET", path).json()["items"]] == ["b"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "path", "told"),
+    [
+        (INFERENCESERVICES, "metadata.name", "ObjectMeta.name"),
+        (INFERENCESERVICES, "metadata.labels.a", "ObjectMeta.labels"),
+        (
+            INFERENCESERVICES,
+            "spec.predictor.minReplicas",
+            "PredictorSpec.spec.predictor.ComponentExtensionSpec.minReplicas",
+        ),
+        (INFERENCESERVICES, "spec.predictor.nodeName", "PredictorSpec.spec.predictor.PodSpec.nodeName"),
+        (
+            INFERENCESERVICES,
+            "spec.predictor.model.storageUri",
+            "ModelSpec.spec.predictor.model.PredictorExtensionSpec.storageUri",
+        ),
+        (INFERENCESERVICES, "spec.predictor.model.runtime", "ModelSpec.spec.predictor.model.runtime"),
+        (CONFIGMAPS, "data.a", "ConfigMap.data"),
+        (CONFIGMAPS, "metadata.name", "ObjectMeta.metadata.name"),
+        (SERVICEACCOUNTS, "secrets[0].name", "ObjectReference.secrets.name"),
+    ],
+)
+def test_paths_are_told_as_gos_decoder_tells_them(kind: Resource, path: str, told: str) -> None:
+    assert go_path(kind, path) == told
