@@ -15,9 +15,22 @@ from modelyard.serving.api.kserve_rules import FRAMEWORKS
 from modelyard.serving.api.resources import Resource
 
 COMPONENT_FIELDS = frozenset(
-    ("containerConcurrency", "minReplicas", "maxReplicas", "scaleTarget", "scaleMetric", "scaleMetricType")
-    + ("autoScaling", "timeout", "canaryTrafficPercent", "logger", "batcher", "labels", "annotations")
-    + ("deploymentStrategy",)
+    (
+        "autoScaling",
+        "annotations",
+        "batcher",
+        "canaryTrafficPercent",
+        "containerConcurrency",
+        "deploymentStrategy",
+        "labels",
+        "logger",
+        "maxReplicas",
+        "minReplicas",
+        "scaleMetric",
+        "scaleMetricType",
+        "scaleTarget",
+        "timeout",
+    )
 )
 """Of KServe's ComponentExtensionSpec."""
 EXTENSION_FIELDS = frozenset(("storageUri", "runtimeVersion", "protocolVersion", "storage"))
