@@ -7,6 +7,7 @@ from typing import Any
 import orjson
 
 from modelyard.serving.api import protobuf
+from modelyard.serving.api.depth import MOST_LEVELS, levels_of
 from modelyard.serving.api.errors import ApiError, bad_request, unsupported_media_type
 from modelyard.serving.api.resources import Resource
 
@@ -22,19 +23,23 @@ def decode(body: bytes, content_type: str | None, accepted: tuple[str, ...], kin
     """The body as data.
 
     Raises:
-        ApiError: 415 for a type that is not accepted, 400 for a body that is not of its type.
+        ApiError: 415 for a type that is not accepted, 400 for a body that is not of its type, or nested too deep.
     """
     found = media_type(content_type)
     if found not in accepted:
         raise unsupported_media_type(accepted)
     if found == protobuf.MEDIA_TYPE:
-        return _decode_protobuf(body, kind)
-    if found.endswith("yaml"):
-        return _decode_yaml(body, kind)
-    try:
-        return orjson.loads(body)
-    except orjson.JSONDecodeError as error:
-        raise _unrecognized(kind, f"json parse error: {error}", body) from error
+        decoded = _decode_protobuf(body, kind)
+    elif found.endswith("yaml"):
+        decoded = _decode_yaml(body, kind)
+    else:
+        try:
+            decoded = orjson.loads(body)
+        except orjson.JSONDecodeError as error:
+            raise _unrecognized(kind, f"json parse error: {error}", body) from error
+    if body.count(b"{") + body.count(b"[") > MOST_LEVELS and levels_of(decoded) > MOST_LEVELS:
+        raise bad_request(f"the body is nested more than {MOST_LEVELS} levels deep")
+    return decoded
 
 
 def decode_object(body: bytes, content_type: str | None, resource: Resource) -> dict[str, Any]:

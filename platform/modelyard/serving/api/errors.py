@@ -83,6 +83,11 @@ def unsupported_media_type(accepted: tuple[str, ...]) -> ApiError:
     return ApiError(415, "UnsupportedMediaType", message)
 
 
+def too_large(limit_bytes: int) -> ApiError:
+    """413: the body has more bytes than that."""
+    return ApiError(413, "RequestEntityTooLarge", f"Request entity too large: limit is {limit_bytes}")
+
+
 def invalid(kind: str, group: str, name: str, causes: list[Object]) -> ApiError:
     """422: the object's fields are wrong; a cause is {reason, message, field}."""
     told = [f"{cause['field']}: {cause['message']}" for cause in causes]

@@ -7,8 +7,10 @@ from typing import Any
 
 import jsonpatch
 import jsonpointer
+import orjson
 
-from modelyard.serving.api.errors import ApiError, bad_request
+from modelyard.serving.api.depth import MOST_LEVELS, levels_of
+from modelyard.serving.api.errors import ApiError, bad_request, too_large
 from modelyard.serving.api.resources import Resource
 from modelyard.serving.api.strategic import strategic_merge
 
@@ -18,6 +20,9 @@ JSON_PATCH = "application/json-patch+json"
 MERGE_PATCH = "application/merge-patch+json"
 STRATEGIC_PATCH = "application/strategic-merge-patch+json"
 APPLY_PATCH = "application/apply-patch+yaml"
+MOST_OPERATIONS = 10_000
+MOST_COPIED_BYTES = 3 * 1024 * 1024
+"""Of all `copy` operations of a JSON patch: each could double what is there."""
 
 
 def patch_types(resource: Resource) -> tuple[str, ...]:
@@ -54,7 +59,7 @@ def apply_patch(media_type: str, target: Object, patch: Any, schema: Object | No
     if not isinstance(patch, list):
         raise bad_request("error decoding patch: a JSON patch must be an array")
     try:
-        patched = jsonpatch.apply_patch(target, patch)
+        patched = _json_patched(target, patch)
     except jsonpatch.InvalidJsonPatch as error:
         raise bad_request(f"error decoding patch: {error}") from error
     except (jsonpatch.JsonPatchException, jsonpointer.JsonPointerException) as error:
@@ -62,4 +67,25 @@ def apply_patch(media_type: str, target: Object, patch: Any, schema: Object | No
         raise ApiError(422, "Invalid", message, {}) from error
     if not isinstance(patched, dict):
         raise bad_request("the patch leaves no object")
+    if levels_of(patched) > MOST_LEVELS:
+        raise bad_request(f"the patch nests the object more than {MOST_LEVELS} levels deep")
+    return patched
+
+
+def _json_patched(target: Object, operations: list[Any]) -> Any:
+    """The target with a JSON patch applied, within Kubernetes' bounds on operations and on what they copy."""
+    if len(operations) > MOST_OPERATIONS:
+        message = f"The allowed maximum operations in a JSON patch is {MOST_OPERATIONS}, got {len(operations)}"
+        raise ApiError(413, "RequestEntityTooLarge", message)
+    patched: Any = copy.deepcopy(target)
+    copied_bytes = 0
+    for operation in operations:
+        if isinstance(operation, dict) and operation.get("op") == "copy" and isinstance(operation.get("from"), str):
+            source = jsonpointer.resolve_pointer(patched, operation["from"])
+            if levels_of(source) > MOST_LEVELS:
+                raise bad_request(f"the patch nests the object more than {MOST_LEVELS} levels deep")
+            copied_bytes += len(orjson.dumps(source))
+            if copied_bytes > MOST_COPIED_BYTES:
+                raise too_large(MOST_COPIED_BYTES)
+        patched = jsonpatch.JsonPatch([operation]).apply(patched, in_place=True)
     return patched

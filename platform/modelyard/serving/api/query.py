@@ -107,6 +107,6 @@ def _number(query: Mapping[str, str], name: str) -> int | None:
     value = query.get(name)
     if not value:
         return None
-    if not value.isdigit():
-        raise ApiError(400, "BadRequest", f'strconv.ParseUint: parsing "{value}": invalid syntax ({name})')
+    if not re.fullmatch("[0-9]{1,19}", value):
+        raise ApiError(400, "BadRequest", f'strconv.ParseUint: parsing "{value[:100]}": invalid syntax ({name})')
     return int(value)

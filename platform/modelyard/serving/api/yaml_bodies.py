@@ -13,9 +13,10 @@ from typing import Any
 import orjson
 import yaml
 
+from modelyard.serving.api.depth import MOST_LEVELS
+
 MOST_VALUES = 200_000
 """Values that a text may stand for with all its anchors written out; KServe's largest manifests have some hundreds."""
-MOST_LEVELS = 100
 MOST_BYTES = 300_000
 """Of a text that is not JSON, which takes a parser in Python 20 s a megabyte."""
 TRUE = {"y", "yes", "on", "true"}
