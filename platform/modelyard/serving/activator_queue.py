@@ -20,6 +20,9 @@ SUSPECT_S = 0.2
 """Seconds that a replica which broke off is left alone; upstream probes as often."""
 GONE_AFTER_S = 3.0
 """Seconds after which the requests of a revision that is not named any more are given up."""
+AT_ONCE = 200
+"""Requests that a replica without a limit of its own gets at a time from here: of thousands that were held, most would
+find no place in its backlog of connections, and a server that answers one by one is no faster for it."""
 ALONE_S = 2.0
 """Seconds for which a request that broke a replica is kept apart from others that did."""
 FEW = 3
@@ -56,7 +59,7 @@ class Replica:
         """Whether one more request may go to it; one that broke off gets one at a time until it has answered."""
         if self.suspect_until_s is not None:
             return now >= self.suspect_until_s and self.in_flight == 0
-        return container_concurrency == 0 or self.in_flight < container_concurrency
+        return self.in_flight < (container_concurrency or AT_ONCE)
 
 
 def pick_replica(
@@ -66,7 +69,7 @@ def pick_replica(
 
     Args:
         replicas: in the order in which they were told.
-        container_concurrency: 0: the less busy of two drawn ones; up to 3: the first with room; more: by turns.
+        container_concurrency: 0: the less busy of two that are drawn; up to 3: the first with room; more: by turns.
         turn: counts the requests so far, for the turns.
         now: monotonic seconds.
         draw: randomness of the two.
@@ -275,7 +278,8 @@ class RevisionQueue:
             return "a ready replica"
         if any(replica.suspect_until_s is not None for replica in self.replicas.values()):
             return "a replica that takes connections"
-        return f"a replica with less than {self.container_concurrency} requests (containerConcurrency)"
+        limit = f"{self.container_concurrency} requests (containerConcurrency)"
+        return f"a replica with less than {limit if self.container_concurrency else f'{AT_ONCE} requests'}"
 
     def report(self, now: float) -> Report | None:
         """What happened since the last call; None where nothing did and the last report has said so.

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from modelyard.serving.activator_messages import Report, TableEntry
 from modelyard.serving.activator_queue import (
     ALONE_S,
+    AT_ONCE,
     GONE_AFTER_S,
     SUSPECT_S,
     Place,
@@ -224,6 +225,7 @@ def test_without_a_limit_the_less_busy_of_two_is_chosen_by_chance():
 
 def test_no_replica_has_room():
     assert picked([1, 1], 1) == {}
+    assert picked([AT_ONCE, AT_ONCE - 1], 0) == {1: 60}
 
 
 @given(
