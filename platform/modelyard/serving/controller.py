@@ -10,6 +10,7 @@ import asyncio
 import time
 import traceback
 from collections import defaultdict
+from collections.abc import Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,7 +33,7 @@ from modelyard.serving.readiness import Readiness
 from modelyard.serving.replica_records import ReplicaRecord, read_replica_records
 from modelyard.serving.revisions import Plan, Revision, is_stopped, plan_replicas
 from modelyard.serving.rounds import Key, Round, every, newest_of
-from modelyard.serving.scales import Need, decide_replicas, is_able
+from modelyard.serving.scales import Need, decide_replicas, is_able, is_buffered
 from modelyard.serving.scaling import Followed, Scaling
 from modelyard.serving.scaling_config import ScalingConfig
 from modelyard.serving.specs import decide_spec
@@ -209,7 +210,8 @@ class Controller:
         recent = {key for key, at in (self._routed or {}).items() if now - at < KEPT_CLUSTER_S}
         kept = recent | {key for key, need in needs.items() if need.reachable}
         await self._activator.tell(activator_table(held, leaving))
-        table = traffic_table(held, self._config.domain, kept, leaving)
+        buffered = {key for key in needs if is_buffered(held.scaling[key], self._scaling.outcomes.get(key))}
+        table = traffic_table(held, self._config.domain, kept, leaving, buffered)
         applied = await self._gateway.apply(table)
         known = set(needs)
         self._routed = {key: at for key, at in (self._routed or {}).items() if key in known}
@@ -281,7 +283,9 @@ def activator_table(held: Round, leaving: set[str]) -> list[TableEntry]:
     ]
 
 
-def traffic_table(held: Round, domain: str, kept: set[Key], leaving: set[str]) -> TrafficTable:
+def traffic_table(
+    held: Round, domain: str, kept: set[Key], leaving: set[str], buffered: Set[Key] = frozenset()
+) -> TrafficTable:
     """What the gateway must know: routes as decided, and each revision's replicas that answer and stay.
 
     Args:
@@ -289,6 +293,7 @@ def traffic_table(held: Round, domain: str, kept: set[Key], leaving: set[str]) -
         domain: of the host names.
         kept: revisions that Envoy must know with or without a replica.
         leaving: names of replicas that are to end.
+        buffered: revisions whose requests all go by the activator, which holds what their replicas cannot take.
     """
     routes = []
     for (namespace, name), decision in sorted(held.decisions.items()):
@@ -296,7 +301,11 @@ def traffic_table(held: Round, domain: str, kept: set[Key], leaving: set[str]) -
         timeout_s = held.services[namespace, name]["spec"]["predictor"].get("timeout") or DEFAULT_TIMEOUT_S
         routes.append(Route(namespace, name, shares, int(timeout_s)))
     backends = [
-        Backend(revision.namespace, revision.name, ports_of(held, revision, leaving))
+        Backend(
+            revision.namespace,
+            revision.name,
+            () if revision.key in buffered else ports_of(held, revision, leaving),
+        )
         for revision in sorted(every(held.revisions), key=lambda revision: revision.key)
         if revision.key in kept or held.wanted[revision.key] or held.of(revision)
     ]

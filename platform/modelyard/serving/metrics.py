@@ -76,7 +76,7 @@ def observe(held: Round, outcomes: Mapping[Key, Outcome]) -> None:
             where = (revision.namespace, revision.inferenceservice, revision.name)
             ready = len(held.ready_of(revision))
             replicas[(*where, "ready")] = ready
-            replicas[(*where, "starting")] = len(held.of(revision)) - ready
+            replicas[(*where, "starting")] = len(held.living_of(revision)) - ready
             failures[where] = revision.failures
             if revision.key in outcomes:
                 autoscaler += _autoscaler_samples(held, revision, outcomes[revision.key])

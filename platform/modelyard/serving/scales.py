@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from modelyard.autoscaling.revision import Outcome
 from modelyard.autoscaling.spec import ScalingSpec
 from modelyard.serving.revisions import Revision
 
@@ -46,6 +47,15 @@ def decide_replicas(revision: Revision, spec: ScalingSpec, need: Need, *, living
         desired = revision.desired_scale
         return max(complete_scale(spec) if desired is None else desired, spec.min_scale)
     return max(living if need.routed else 0, 1 if need.held and revision.ready else 0)
+
+
+def is_buffered(spec: ScalingSpec, outcome: Outcome | None) -> bool:
+    """Whether all requests of a revision go by the activator, because a burst would be more than its replicas take.
+
+    As in Knative while the excess burst capacity is negative, and before it is known; but only where a replica refuses
+    what is too much: without `containerConcurrency` the activator has nothing to hold, and costs time.
+    """
+    return spec.container_concurrency > 0 and (outcome is None or outcome.excess_burst_capacity < 0)
 
 
 def is_able(revision: Revision, spec: ScalingSpec, *, ready: int, failing: bool, has_traffic: bool) -> bool:

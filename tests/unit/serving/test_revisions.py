@@ -1,5 +1,7 @@
 """What makes a new revision, what a revision needs, and which replicas start and stop."""
 
+from dataclasses import replace
+
 import pytest
 
 from modelyard.serving.replica_records import ReplicaRecord, ReplicaSpec
@@ -9,6 +11,7 @@ from modelyard.serving.revisions import (
     Revision,
     back_off_s,
     decide_revision,
+    is_stopped,
     plan_forgetting,
     plan_replicas,
     revision_from,
@@ -43,9 +46,9 @@ def revision(number=1, *, failures=0, failed_at=0.0, **predictor):
     )
 
 
-def replica(name, state="serving"):
+def replica(name, state="serving", start_time="1"):
     spec = ReplicaSpec(name, "default", "flights", "flights-predictor-00001", "mlflow", "s3://mlflow/one")
-    return ReplicaRecord(spec, 1, "1", 9, state=state)
+    return ReplicaRecord(spec, 1, start_time, 9, state=state)
 
 
 def test_the_first_revision_is_named_as_knative_names_it_and_belongs_to_the_service():
@@ -76,9 +79,10 @@ def test_a_change_of_predictor_annotation_or_label_makes_a_revision(changed):
         {"canaryTrafficPercent": 10},
         {"canaryTrafficPercent": 0},
         {"annotations": {"kubectl.kubernetes.io/last-applied-configuration": "{}"}},
+        {"annotations": {"serving.kserve.io/stop": "false"}},
     ],
 )
-def test_the_canary_percentage_and_kubectls_note_make_none(changed):
+def test_the_canary_percentage_kubectls_note_and_a_stop_make_none(changed):
     assert decide_revision(isvc(**changed), [revision(1)]) is None
 
 
@@ -93,6 +97,20 @@ def test_missing_replicas_are_started_and_surplus_ones_leave_unready_first():
     assert plan_replicas(revision(), held, wanted=2, ready=ready, now=NOW) == Plan(stops=("c",))
     assert plan_replicas(revision(), held, wanted=0, ready=ready, now=NOW) == Plan(stops=("c", "a", "b"))
     assert plan_replicas(revision(), held, wanted=3, ready=ready, now=NOW) == Plan()
+
+
+def test_of_equal_replicas_the_youngest_leaves_and_one_that_is_on_its_way_out_counts_no_more():
+    old, young = replica("z", start_time="100"), replica("a", start_time="20000")
+    ready = frozenset({"a", "z"})
+    assert plan_replicas(revision(), [old, young], wanted=1, ready=ready, now=NOW) == Plan(stops=("a",))
+    leaving = replace(revision(), status={"stopping": ["a"]})
+    assert plan_replicas(leaving, [old, young], wanted=1, ready=ready, now=NOW) == Plan()
+    assert plan_replicas(leaving, [old, young], wanted=2, ready=ready, now=NOW) == Plan(starts=1)
+
+
+@pytest.mark.parametrize(("told", "stopped"), [({}, False), ("true", True), ("True", True), ("false", False)])
+def test_a_service_is_stopped_by_its_annotation_in_whatever_case(told, stopped):
+    assert is_stopped(isvc(annotations={"serving.kserve.io/stop": told} if told else {})) is stopped
 
 
 def test_a_replica_that_fails_again_and_again_is_replaced_ever_later():

@@ -7,7 +7,15 @@ import pytest
 
 from modelyard.kube import describe_conditions
 from modelyard.serving.revisions import Failure, Revision
-from modelyard.serving.status import Addresses, Observed, addresses_of, make_status, problem_of, rollout_of
+from modelyard.serving.status import (
+    Addresses,
+    Observed,
+    addresses_of,
+    make_status,
+    make_stopped_status,
+    problem_of,
+    rollout_of,
+)
 from modelyard.serving.traffic import decide_traffic
 
 RECORDED = json.loads((Path(__file__).parent / "recorded" / "kserve-status-watch.json").read_text("utf-8"))["statuses"]
@@ -146,6 +154,39 @@ def test_a_failed_candidate_is_told_and_the_old_revision_keeps_the_traffic():
         "states": {"activeModelState": "Loaded", "targetModelState": "FailedToLoad"},
         "transitionStatus": "BlockedByFailedLoad",
     }
+
+
+def test_a_candidate_that_finds_no_room_is_pending_and_says_why():
+    words = "0/1 nodes are available: 1 Insufficient nvidia.com/gpu."
+    waiting = Revision("rec", TWO, "flights", {"predictor": {}}, status={"unschedulable": words})
+    story = Story_with_one_ready()
+    decision = decide_traffic(
+        rollout_of(story.status), canary_percent=None, latest_created=TWO, latest_ready=ONE, serving={ONE}
+    )
+    problem = problem_of(waiting, None, now=NOW)
+    status = make_status(
+        story.status, Observed(TWO, ONE, False, problem, decision, True, 0), ADDRESSES, generation=2, now=NOW
+    )
+    assert f'Ready=False RevisionFailed Revision "{TWO}" failed with message: {words}.' in describe_conditions(
+        {"status": status}
+    )
+    assert status["modelStatus"]["transitionStatus"] == "InProgress"
+    assert status["modelStatus"]["states"] == {"activeModelState": "Loaded", "targetModelState": "Pending"}
+
+
+def test_a_stopped_service_forgets_what_it_was():
+    # as kserve v0.20 sets them: components/predictor.go and reconcilers/ingress/ingress_reconciler.go
+    status = make_stopped_status(Story_with_one_ready().status, generation=2, now=NOW)
+    found = {c["type"]: (c["status"], c.get("reason")) for c in status["conditions"]}
+    assert found == {
+        "IngressReady": ("False", "Stopped"),
+        "PredictorReady": ("False", "Stopped"),
+        "Ready": ("False", "Stopped"),
+        "Stopped": ("True", None),
+    }
+    assert "url" not in status
+    assert "components" not in status
+    assert make_stopped_status(status, generation=2, now=NOW + 60) == status
 
 
 def test_urls_carry_the_gateways_port():
