@@ -46,7 +46,7 @@ def s3_secret(conn: Connections, namespace: str) -> Object:
     address = conn.address("objectstore")
     scheme, endpoint = address.split("://")
     told = {"s3-endpoint": endpoint, "s3-usehttps": str(int(scheme == "https")), "s3-verifyssl": "0"}
-    told |= {"s3-region": "us-east-1", "s3-useanoncredential": "false"}
+    told["s3-region"] = "us-east-1"
     held = {
         "AWS_ACCESS_KEY_ID": conn.credentials.s3_key_id,
         "AWS_SECRET_ACCESS_KEY": conn.credentials.s3_secret,
