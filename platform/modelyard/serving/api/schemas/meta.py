@@ -8,7 +8,6 @@ Schema = dict[str, Any]
 
 _TEXT: Schema = {"type": "string"}
 _TEXTS: Schema = {"type": "object", "additionalProperties": _TEXT}
-_ANY: Schema = {"x-kubernetes-preserve-unknown-fields": True}
 
 OBJECT_META: Schema = {
     "type": "object",
@@ -21,7 +20,21 @@ OBJECT_META: Schema = {
         "generateName": _TEXT,
         "generation": {"type": "integer", "format": "int64"},
         "labels": _TEXTS,
-        "managedFields": {"type": "array", "items": _ANY},
+        "managedFields": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "properties": {
+                    "apiVersion": _TEXT,
+                    "fieldsType": _TEXT,
+                    "fieldsV1": {"type": "object", "x-kubernetes-preserve-unknown-fields": True},
+                    "manager": _TEXT,
+                    "operation": _TEXT,
+                    "subresource": _TEXT,
+                    "time": {"type": "string", "format": "date-time"},
+                },
+            },
+        },
         "name": _TEXT,
         "namespace": _TEXT,
         "ownerReferences": {
