@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,7 +22,9 @@ from modelyard.serving.api.managed_fields import (
     read_owners,
     with_owners,
 )
+from modelyard.serving.api.schemas import schema_of
 
+RECORDED = Path(__file__).parent / "recorded"
 SCHEMA = {
     "type": "object",
     "properties": {
@@ -261,3 +266,26 @@ def test_entries_that_are_none_are_passed_over() -> None:
     managed = [None, {"operation": "Steal"}, {"manager": "me", "operation": "Apply", "fieldsV1": {"f:a": {}}}]
     assert [writer.manager for writer in read_owners(managed)] == ["me"]
     assert with_owners(obj(), {}) == obj()
+
+
+def changes_on_a_cluster() -> list[tuple[dict, dict]]:
+    """An InferenceService before and after each of its recorded writes; its deletion is none, and owns nothing."""
+    objects = json.loads((RECORDED / "managed-fields.json").read_text("utf-8"))["objects"]
+    return list(pairwise(made for made in objects if "deletionTimestamp" not in made["metadata"]))
+
+
+@pytest.mark.parametrize(("before", "made"), changes_on_a_cluster())
+def test_owners_after_each_change_on_a_cluster_are_those_that_it_told(before: dict, made: dict, recorded: dict) -> None:
+    written = made["metadata"]["managedFields"]
+    new = next((entry for entry in written if entry not in before["metadata"]["managedFields"]), None)
+    # Where no entry changed, the controller wrote a status of the same fields within the same second.
+    entry = new or next(entry for entry in written if entry.get("subresource") == "status")
+    writer = Writer(entry["manager"], entry["operation"], entry["apiVersion"], entry.get("subresource", ""))
+    if writer.operation == APPLY:
+        config = json.loads(recorded["apply/server-side"]["request"]["body"])
+        found = apply(before, config, schema_of("inferenceservices"), writer, entry["time"], force=True)
+    else:
+        sent = {**made, "metadata": {**made["metadata"], "managedFields": before["metadata"]["managedFields"]}}
+        found = after_update(before, sent, schema_of("inferenceservices"), writer, entry["time"])
+    assert found["metadata"]["managedFields"] == written
+    assert found["spec"] == made["spec"]
