@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import math
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
@@ -47,7 +49,9 @@ def decide_type(event: Event, selection: Selection) -> str | None:
 
 async def stream(store: Store, watched: Watched, options: WatchOptions) -> AsyncIterator[bytes]:
     """Lines of a watch; ends after its timeout, with the server, or after an ERROR when the version is too old."""
-    end = asyncio.get_running_loop().time() + options.timeout_s if options.timeout_s else None
+    now = asyncio.get_running_loop().time
+    end = now() + options.timeout_s if options.timeout_s else math.inf
+    bookmark_at = now() + BOOKMARK_PERIOD_S
     since = store.version if options.since is None else options.since
     if options.since is None:
         for line in _present(store, watched, options):
@@ -63,15 +67,16 @@ async def stream(store: Store, watched: Watched, options: WatchOptions) -> Async
             seen = _seen(event, watched)
             if seen is not None:
                 yield seen
-        patience_s = BOOKMARK_PERIOD_S if end is None else end - asyncio.get_running_loop().time()
-        if patience_s <= 0:
-            return
-        try:
-            async with asyncio.timeout(min(patience_s, BOOKMARK_PERIOD_S)):
-                await store.changed(since)
-        except TimeoutError:
+        # Changes of other kinds wake a watch too, so a bookmark has its own time.
+        if now() >= min(bookmark_at, end):
             if options.bookmarks:
                 yield _line({"type": "BOOKMARK", "object": watched.encoder.bookmark(since, initial_end=False)})
+            if now() >= end:
+                return
+            bookmark_at = now() + BOOKMARK_PERIOD_S
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout_at(min(bookmark_at, end)):
+                await store.changed(since)
 
 
 def _present(store: Store, watched: Watched, options: WatchOptions) -> list[bytes]:

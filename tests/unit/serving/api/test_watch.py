@@ -116,6 +116,34 @@ def test_bookmarks_come_only_to_those_who_ask(store: Store, monkeypatch: pytest.
     assert follow(store, watched(), options()) == []
 
 
+def test_changes_of_other_kinds_do_not_put_bookmarks_off(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watch, "BOOKMARK_PERIOD_S", 0.05)
+
+    async def busy() -> list[bytes]:
+        lines = watch.stream(store, watched(), options(bookmarks=True, timeout_s=1.0))
+
+        async def change() -> None:
+            for number in range(1000):
+                store.create("pods", {"metadata": {"name": f"p{number}", "namespace": "default"}})
+                await asyncio.sleep(0.005)
+
+        changing = asyncio.create_task(change())
+        try:
+            return [await anext(lines) for _ in range(3)]
+        finally:
+            changing.cancel()
+
+    bookmarks = [json.loads(line) for line in asyncio.run(busy())]
+    assert {held["type"] for held in bookmarks} == {"BOOKMARK"}
+    versions = [int(held["object"]["metadata"]["resourceVersion"]) for held in bookmarks]
+    assert versions == sorted(set(versions))
+
+
+def test_the_last_word_of_a_watch_with_bookmarks_is_where_to_go_on(store: Store) -> None:
+    (last,) = follow(store, watched(), options(bookmarks=True, timeout_s=0.01))
+    assert json.loads(last)["object"]["metadata"]["resourceVersion"] == str(store.version)
+
+
 def test_an_object_enters_and_leaves_a_selection_by_its_label(store: Store) -> None:
     store.create(KIND, isvc("a", team="x"))
     since = store.version
