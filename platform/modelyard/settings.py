@@ -31,11 +31,19 @@ class Settings(BaseSettings):
     domain: str = Field("localhost", description="Domain of the InferenceServices' host names")
     namespace: str = Field("default", description="Namespace that the story deploys to")
     require_registered_models: bool = Field(False, description="Refuse models without a digest annotation")
+    model_folders: str = Field(
+        "", description="Folders, joined by ':', below which file:// models may be read; beside the yard's workspace"
+    )
     up_deadline_s: float = Field(120.0, gt=0, description="Seconds until every service must be ready")
     ready_deadline_s: float = Field(120.0, gt=0, description="Seconds until an InferenceService must be ready")
     stop_deadline_s: float = Field(20.0, gt=0, description="Seconds until a stopped process is killed")
     report_deadline_s: float = Field(60.0, gt=0, description="Seconds that Evidently may take for one drift window")
     scrape_interval_s: int = Field(2, ge=1, le=15, description="Seconds between two scrapes and rule evaluations")
+
+    @property
+    def model_paths(self) -> tuple[Path, ...]:
+        """The folders of `model_folders`."""
+        return tuple(Path(folder).expanduser() for folder in self.model_folders.split(os.pathsep) if folder)
 
 
 def load_settings() -> Settings:

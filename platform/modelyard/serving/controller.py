@@ -36,7 +36,7 @@ from modelyard.serving.rounds import Key, Round, every, newest_of
 from modelyard.serving.scales import Need, decide_replicas, is_able, is_buffered
 from modelyard.serving.scaling import Followed, Scaling
 from modelyard.serving.scaling_config import ScalingConfig
-from modelyard.serving.specs import decide_spec
+from modelyard.serving.specs import decide_spec, find_unserved
 from modelyard.serving.status import rollout_of
 from modelyard.serving.statuses import Statuses
 from modelyard.serving.store import Store
@@ -150,8 +150,14 @@ class Controller:
         held = Round(now, services, revisions, dict(replicas), busy=waits)
         held.stopped = frozenset(key for key, isvc in services.items() if is_stopped(isvc))
         config = self._scaling_config.read()
+        for place, made in revisions.items():
+            isvc = services.get(place)
+            unserved = find_unserved(isvc["spec"], isvc["metadata"].get("annotations")) if isvc else None
+            for revision in made:
+                spec = decide_spec(revision, require_registered=self._config.require_registered)
+                # Other components are not in a revision's template, and so stand in the way of the newest one.
+                held.specs[revision.key] = (revision.name == newest_of(made) and unserved) or spec
         for revision in every(revisions):
-            held.specs[revision.key] = decide_spec(revision, require_registered=self._config.require_registered)
             held.scaling[revision.key] = scaling_spec(revision.predictor, revision.annotations, config)
         gone = self._ends.note(held)
         self._readiness.forget(gone)

@@ -17,6 +17,7 @@ from modelyard.serving.replicas_client import ReplicasAway, ReplicasClient, Repl
 from modelyard.serving.revisions import Failure, Revision
 from modelyard.serving.rounds import Round, every
 from modelyard.serving.specs import Refusal
+from modelyard.serving.storage_credentials import decide_storage
 
 DRAIN_S = 0.3
 """Seconds between Envoy's word that a replica is out of its endpoints and SIGTERM: with less, requests were lost."""
@@ -50,13 +51,19 @@ class Fleet:
         spec = held.specs[revision.key]
         if count == 0 or isinstance(spec, Refusal):
             return
+        storage = decide_storage(revision, lambda resource, name: self._ledger.find(resource, revision.namespace, name))
+        if isinstance(storage, Refusal):
+            failure = Failure(revision.name, storage.reason, storage.message, None, held.now)
+            self._ledger.save(revision, failures=revision.failures + 1, lastFailure=asdict(failure))
+            return
+        spec = replace(spec, storage_uri=storage.uri)
         for _ in range(count):
             gpus = self._gpus(held, revision)
             if gpus is None:
                 return
             name = replica_name(revision.name, revision.template)
             try:
-                await self._parent.start(replace(spec, name=name, gpus=gpus))
+                await self._parent.start(replace(spec, name=name, gpus=gpus), storage.environment)
                 held.busy = True
                 held.given_gpus += gpus
                 self._note_restart(held, revision, name)

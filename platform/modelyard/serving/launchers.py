@@ -18,7 +18,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Protocol
 
-from modelyard.serving.replica import become_replica
+from modelyard.serving.replica import Folders, become_replica
 from modelyard.serving.replica_records import ReplicaSpec
 
 HIGHEST_FD = 4096
@@ -32,19 +32,6 @@ SINGLE_THREADED = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
 }
 """Each of these keeps a library from starting a thread that a fork would lose."""
-
-
-@dataclass(frozen=True)
-class Folders:
-    """Where records, the model cache and the logs of replicas are."""
-
-    records: Path
-    cache: Path
-    logs: Path
-
-    def log(self, name: str) -> Path:
-        """The log of a replica."""
-        return self.logs / f"{name}.log"
 
 
 class Launcher(Protocol):
@@ -74,7 +61,7 @@ class ForkLauncher:
         if pid == 0:
             os.closerange(3, listening.fileno())
             os.closerange(listening.fileno() + 1, HIGHEST_FD)
-            become(spec, listening, storage, self._folders)
+            become_replica(spec, listening, self._folders, storage)
         return pid
 
     def close(self) -> None:
@@ -99,8 +86,8 @@ class SpawnLauncher:
 
     def launch(self, spec: ReplicaSpec, listening: socket.socket, storage: Mapping[str, str]) -> int:
         """Tell a spare what to be; where it is still importing it reads that when it has done."""
-        folders = {name: str(path) for name, path in asdict(self._folders).items()}
-        job = json.dumps({"spec": asdict(spec), "storage": dict(storage), "folders": folders}).encode()
+        told = {"spec": asdict(spec), "storage": dict(storage), "folders": self._folders.to_json()}
+        job = json.dumps(told).encode()
         while True:
             spare = self._waiting.pop(0) if self._waiting else start_spare()
             if hand_over(spare, job, listening):
@@ -143,18 +130,6 @@ def hand_over(spare: Spare, job: bytes, listening: socket.socket) -> bool:
     return True
 
 
-def become(spec: ReplicaSpec, listening: socket.socket, storage: Mapping[str, str], folders: Folders) -> None:
-    """Turn this process into the replica; does not return."""
-    become_replica(
-        spec,
-        listening,
-        records=folders.records,
-        cache=folders.cache,
-        log=folders.log(spec.name),
-        storage=storage,
-    )
-
-
 def launcher_for(platform: str, folders: Folders, *, spares: int = SPARES) -> ForkLauncher | SpawnLauncher:
     """The launcher of a platform, as `sys.platform` names it, ready to launch."""
     return ForkLauncher(folders) if platform == "linux" else SpawnLauncher(folders, spares=spares)
@@ -190,8 +165,8 @@ def wait_for_job() -> None:
     with Path(os.devnull).open() as nothing:
         os.dup2(nothing.fileno(), 0)
     held = json.loads(job)
-    folders = Folders(**{name: Path(path) for name, path in held["folders"].items()})
-    become(ReplicaSpec(**held["spec"]), socket.socket(fileno=fds[0]), held["storage"], folders)
+    folders = Folders.from_json(held["folders"])
+    become_replica(ReplicaSpec(**held["spec"]), socket.socket(fileno=fds[0]), folders, held["storage"])
 
 
 if __name__ == "__main__":

@@ -59,6 +59,13 @@ class Ledger:
         except NotFound:
             return None
 
+    def find(self, resource: str, namespace: str, name: str) -> Object | None:
+        """An object of the Store, None where there is none."""
+        try:
+            return self.store.get(resource, namespace, name)
+        except NotFound:
+            return None
+
     def reread(self, revision: Revision) -> Revision:
         """A revision as it is now."""
         try:

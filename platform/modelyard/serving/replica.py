@@ -8,9 +8,9 @@ import socket
 import sys
 import traceback
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from modelyard.serving.models import ModelUnusable, fetch_model
 from modelyard.serving.replica_records import (
@@ -32,23 +32,50 @@ def request_timeout_s(spec: ReplicaSpec) -> int:
     return spec.timeout_s or DEFAULT_TIMEOUT_S
 
 
-def serve_replica(spec: ReplicaSpec, listening: socket.socket, *, records: Path, cache: Path) -> int:
+@dataclass(frozen=True)
+class Folders:
+    """Where records, the model cache and the logs of replicas are, and below which folders `file://` may read."""
+
+    records: Path
+    cache: Path
+    logs: Path
+    models: tuple[Path, ...] = ()
+
+    def log(self, name: str) -> Path:
+        """The log of a replica."""
+        return self.logs / f"{name}.log"
+
+    def to_json(self) -> dict[str, str | list[str]]:
+        """As text; `from_json` undoes it."""
+        held = {"records": str(self.records), "cache": str(self.cache), "logs": str(self.logs)}
+        return {**held, "models": [str(path) for path in self.models]}
+
+    @classmethod
+    def from_json(cls, held: Mapping[str, Any]) -> Folders:
+        """From what `to_json` gave."""
+        models = tuple(Path(path) for path in held["models"])
+        return cls(Path(held["records"]), Path(held["cache"]), Path(held["logs"]), models)
+
+
+def serve_replica(spec: ReplicaSpec, listening: socket.socket, folders: Folders, storage: Mapping[str, str]) -> int:
     """Fetch, check, load and serve a model until SIGTERM; the exit code.
 
     Args:
         spec: what to serve.
         listening: bound to a port of 127.0.0.1, not yet listening, so that nobody connects before the model is there.
-        records: folder of the replica's record, kept up to date from here.
-        cache: folder of the model cache.
+        folders: the replica's record lies in one of them and is kept up to date from here.
+        storage: variables with credentials for the download; the model does not see them.
     """
     record = ReplicaRecord(spec, os.getpid(), start_time_of(os.getpid()) or "", listening.getsockname()[1])
-    write_replica_record(records, record)
+    write_replica_record(folders.records, record)
     try:
-        folder = fetch_model(spec.storage_uri, spec.digest, cache)
+        folder = fetch_model(spec.storage_uri, spec.digest, folders.cache, storage=storage, folders=folders.models)
         model = _load(spec, folder)
     except ModelUnusable as error:
         print(f"{error.reason}: {error.message}", file=sys.stderr, flush=True)
-        write_replica_record(records, replace(record, state="failed", reason=error.reason, message=error.message))
+        write_replica_record(
+            folders.records, replace(record, state="failed", reason=error.reason, message=error.message)
+        )
         return 1
     from modelyard.serving.model_server import run_model_server
 
@@ -58,7 +85,7 @@ def serve_replica(spec: ReplicaSpec, listening: socket.socket, *, records: Path,
         spec,
         listening,
         timeout_s=request_timeout_s(spec),
-        serving=lambda: write_replica_record(records, serving),
+        serving=lambda: write_replica_record(folders.records, serving),
     )
     return 0
 
@@ -75,23 +102,22 @@ def _load(spec: ReplicaSpec, folder: Path) -> Model:
 
 
 def become_replica(
-    spec: ReplicaSpec, listening: socket.socket, *, records: Path, cache: Path, log: Path, storage: Mapping[str, str]
-) -> None:
-    """Turn a freshly forked child into the replica; does not return."""
+    spec: ReplicaSpec, listening: socket.socket, folders: Folders, storage: Mapping[str, str]
+) -> NoReturn:
+    """Turn a process that was made for it into the replica."""
     code = 1
     try:
         os.setsid()
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD, signal.SIGHUP):
             signal.signal(number, signal.SIG_DFL)
-        out = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        out = os.open(folders.log(spec.name), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         os.dup2(out, 1)
         os.dup2(out, 2)
         os.close(out)
         os.environ.update(spec.env)
-        os.environ.update(storage)
         if spec.gpus:
             os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(spec.gpus)
-        code = serve_replica(spec, listening, records=records, cache=cache)
+        code = serve_replica(spec, listening, folders, storage)
     except SystemExit as error:
         code = error.code if isinstance(error.code, int) else 1
     except BaseException:

@@ -24,8 +24,8 @@ from typing import Any
 
 from modelyard.connections import connect
 from modelyard.errors import ServiceFailed
-from modelyard.serving.launchers import SPARES, Folders, Launcher, launcher_for
-from modelyard.serving.replica import request_timeout_s
+from modelyard.serving.launchers import SPARES, Launcher, launcher_for
+from modelyard.serving.replica import Folders, request_timeout_s
 from modelyard.serving.replica_records import (
     ReplicaRecord,
     ReplicaSpec,
@@ -38,6 +38,7 @@ from modelyard.serving.replica_records import (
     start_time_of,
     write_replica_record,
 )
+from modelyard.settings import load_settings
 from modelyard.waiting import wait_until
 
 FIRST_WORD_S = 30.0
@@ -280,7 +281,8 @@ def main(platform: str = sys.platform, spares: int = SPARES) -> None:
     """
     conn = connect()
     data = conn.layout.data("serving")
-    folders = Folders(records=data / "replicas", cache=data / "models", logs=conn.layout.logs)
+    allowed = (conn.layout.workspace, *load_settings().model_paths)
+    folders = Folders(records=data / "replicas", cache=data / "models", logs=conn.layout.logs, models=allowed)
     for folder in (folders.records, folders.cache, folders.logs):
         folder.mkdir(parents=True, exist_ok=True)
     with only_one(data / "replicas.lock"):
