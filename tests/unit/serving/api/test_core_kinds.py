@@ -163,3 +163,29 @@ def test_secrets_are_found_by_type(ask: Callable) -> None:
     made(ask, f"{V1}/secrets", secret("two"))
     listed = ask("GET", f"{V1}/secrets?fieldSelector=type%3Dmine").json()["items"]
     assert [item["metadata"]["name"] for item in listed] == ["one"]
+
+
+def test_a_list_is_put_into_the_order_that_is_asked_for(ask: Callable) -> None:
+    made(ask, f"{V1}/serviceaccounts", account("one", "two", "three"))
+    patch = {"secrets": [{"name": "four"}], "$setElementOrder/secrets": [{"name": name} for name in ("four", "two")]}
+    ordered = ask("PATCH", f"{V1}/serviceaccounts/bot", patch, content_type=STRATEGIC).json()
+    assert [item["name"] for item in ordered["secrets"]] == ["four", "two", "one", "three"]
+
+
+def test_finalizers_are_added_and_taken_away_by_value(ask: Callable) -> None:
+    path = f"{V1}/configmaps/c"
+    made(ask, f"{V1}/configmaps", {"metadata": {"name": "c", "finalizers": ["a.b/one"]}})
+    added = ask("PATCH", path, {"metadata": {"finalizers": ["a.b/two"]}}, content_type=STRATEGIC).json()
+    assert added["metadata"]["finalizers"] == ["a.b/one", "a.b/two"]
+    patch = {"metadata": {"$deleteFromPrimitiveList/finalizers": ["a.b/one"]}}
+    assert ask("PATCH", path, patch, content_type=STRATEGIC).json()["metadata"]["finalizers"] == ["a.b/two"]
+
+
+def test_a_map_is_replaced_or_cut_down_to_the_keys_that_are_retained(ask: Callable) -> None:
+    made(ask, f"{V1}/configmaps", config_map(data={"a": "1", "b": "2", "c": "3"}))
+    path = f"{V1}/configmaps/c"
+    kept = ask("PATCH", path, {"data": {"$retainKeys": ["a", "b"], "a": "4"}}, content_type=STRATEGIC).json()
+    assert kept["data"] == {"a": "4", "b": "2"}
+    replaced = ask("PATCH", path, {"data": {"$patch": "replace", "z": "9"}}, content_type=STRATEGIC).json()
+    assert replaced["data"] == {"z": "9"}
+    assert "data" not in ask("PATCH", path, {"data": None}, content_type=STRATEGIC).json()

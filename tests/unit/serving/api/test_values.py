@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from modelyard.serving.api.resource_rules import quantity
+from modelyard.serving.store import Store
 
 ISVCS = "/apis/serving.kserve.io/v1beta1/namespaces/default/inferenceservices"
 MERGE = "application/merge-patch+json"
@@ -198,3 +199,16 @@ def test_a_name_that_exists_no_more_is_told_when_its_uid_is_applied(ask: Callabl
     path = "/api/v1/namespaces/default/configmaps/a?fieldManager=me"
     answer = ask("PATCH", path, json.dumps(config), content_type="application/apply-patch+yaml")
     assert (answer.status_code, "uid mismatch" in answer.json()["message"]) == (409, True)
+
+
+def test_resources_at_their_limits_are_stored(ask: Callable) -> None:
+    resources = {"requests": {"cpu": "1000m", GPU: 1}, "limits": {"cpu": 1, "memory": "1Gi", GPU: "1"}}
+    answer = ask("POST", ISVCS, service(resources=resources))
+    assert (answer.status_code, answer.json()["spec"]["predictor"]["model"]["resources"]) == (201, resources)
+
+
+def test_a_status_that_the_controller_writes_is_owned_by_it(ask: Callable, store: Store) -> None:
+    ask("POST", ISVCS, service())
+    store.update_status("inferenceservices", "default", "a", {"url": "http://a"})
+    entries = ask("GET", f"{ISVCS}/a").json()["metadata"]["managedFields"]
+    assert ("manager", "status") in [(entry["manager"], entry.get("subresource")) for entry in entries]
