@@ -1,4 +1,6 @@
-"""Scale to zero and from zero, as a caller sees it: nobody is refused."""
+"""Scale to zero and from zero, as callers see it: nobody is refused."""
+
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -6,31 +8,50 @@ from modelyard.kube import condition, traffic
 from modelyard.waiting import wait_until
 
 WINDOW = {"autoscaling.knative.dev/window": "6s"}
-ONE, TWO, THREE = (f"naps-predictor-0000{number}" for number in (1, 2, 3))
+NAME = "naps"
+ONE, TWO = (f"{NAME}-predictor-0000{number}" for number in (1, 2))
 
 
 @pytest.fixture
 def asleep(runtime, deployed, grace_of_6s):
-    deployed("naps", "plain", annotations=WINDOW, minReplicas=0)
+    deployed(NAME, "plain", annotations=WINDOW, minReplicas=0)
     sleep(runtime)
-    return "naps"
+
+
+def of(runtime):
+    return [r.spec.revision for r in runtime.replicas() if r.spec.inferenceservice == NAME]
 
 
 def sleep(runtime):
-    wait_until(
-        lambda: not [r for r in runtime.replicas() if r.spec.inferenceservice == "naps"],
-        what="the last replica to go",
-        deadline_s=30,
-        interval_s=0.1,
-    )
+    wait_until(lambda: not of(runtime), what="the last replica to go", deadline_s=40)
 
 
-def test_a_service_sleeps_stays_ready_and_wakes_for_its_first_request(runtime, asleep):
-    held = runtime.services.get(asleep)
+def ask(runtime):
+    answer = runtime.ask(NAME, {"instances": runtime.models["plain"].rows.to_numpy().tolist()})
+    return answer.status_code, answer.json().get("predictions")
+
+
+def patched(runtime, canary):
+    held = runtime.services.patch(NAME, {"spec": {"predictor": {"canaryTrafficPercent": canary}}})
+    held = runtime.services.wait_ready(NAME, generation=held["metadata"]["generation"], deadline_s=30)
+    return [(entry["revisionName"], entry["percent"]) for entry in traffic(held)]
+
+
+def test_a_service_sleeps_stays_ready_wakes_for_all_who_call_and_moves_its_traffic_to_what_sleeps(runtime, asleep):
+    held = runtime.services.get(NAME)
     assert condition(held, "Ready")["status"] == "True"
     assert held["status"]["modelStatus"]["transitionStatus"] == "UpToDate"
-    answer = runtime.ask(asleep, {"instances": runtime.models["plain"].rows.to_numpy().tolist()})
-    assert answer.status_code == 200, answer.text
-    assert answer.json()["predictions"] == runtime.models["plain"].truth.tolist()
-    assert len(runtime.replicas(ONE)) == 1
-    assert traffic(held)[0]["revisionName"] == ONE
+    good = (200, runtime.models["plain"].truth.tolist())
+    with ThreadPoolExecutor(20) as pool:
+        assert list(pool.map(lambda _: ask(runtime), range(20))) == [good] * 20
+    assert of(runtime) == [ONE]
+
+    runtime.services.patch(NAME, {"metadata": {"annotations": {"example.com/build": "2"}}})
+    wait_until(lambda: of(runtime) == [TWO], what="the second revision alone", deadline_s=30)
+    # The first has no replica, and gets all requests at once all the same: one that comes wakes it.
+    assert patched(runtime, 0) == [(TWO, 0), (ONE, 100)]
+    assert ONE not in of(runtime)
+    assert ask(runtime) == good
+    assert ONE in of(runtime)
+    assert patched(runtime, None) == [(TWO, 100)]
+    assert ask(runtime) == good
