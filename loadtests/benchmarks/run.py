@@ -16,7 +16,7 @@ if str(REPOSITORY) not in sys.path:  # run as a script, the folder of the script
     sys.path.insert(0, str(REPOSITORY))
 sys.path[:] = [place for place in sys.path if Path(place).resolve() != Path(__file__).resolve().parent]
 
-BENCHMARKS = ("command_line", "autoscaler", "kubernetes_api", "memory", "gateway", "replicas", "up")
+BENCHMARKS = ("command_line", "autoscaler", "kubernetes_api", "memory", "gateway", "activator", "replicas", "up")
 
 
 def main() -> int:
