@@ -40,7 +40,7 @@ Held = dict[str, Any]
 
 @dataclass(frozen=True)
 class Choices:
-    """What a person may choose: an InferenceService that is there and what it is asked, the short form, other limits."""
+    """What a person may choose: an InferenceService that is there and its body, the short form, other limits."""
 
     name: str = ""
     fast: bool = False

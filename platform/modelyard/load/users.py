@@ -19,6 +19,7 @@ import gevent.os
 import orjson
 from locust import FastHttpUser, LoadTestShape, constant, events, task
 from locust.exception import StopUser
+from locust.user.task import LOCUST_STATE_STOPPING
 
 from modelyard.load.measures import COLUMNS, percentile
 from modelyard.load.wire import is_loopback, refuse, tell
@@ -65,6 +66,8 @@ class Record:
     def keep(self, started: float, seconds: float, status: int, answer: str, error: str) -> None:
         """Write a request down."""
         self.requests += 1
+        if self.file.closed:  # Locust did not wait for this one
+            return
         self.rows.writerow((f"{started:.6f}", f"{seconds:.6f}", status, answer, error))
         self.recent.append((started + seconds, seconds))
         if error:
@@ -172,24 +175,35 @@ class Caller(FastHttpUser):
 
     @task
     def predict(self) -> None:
-        """One request; ends this user when the test is over."""
-        if self.record.is_over():
-            raise StopUser
+        """Requests one after the other, until the test is over or this user is no longer wanted.
+
+        In one task, because Locust kills a user between two tasks, and the kill may arrive in the middle of the next
+        request.
+        """
+        while not self.record.is_over() and self._state != LOCUST_STATE_STOPPING:
+            self.send()
+            gevent.sleep(self.record.options.think)
+        raise StopUser
+
+    def send(self) -> None:
+        """One request, written down whatever becomes of it."""
         body, rows = self.next_body()
         self.record.sent += 1
         started, began = time.time(), time.perf_counter()
-        with self.client.post(
-            self.target, data=body, headers=self.headers, name="predict", catch_response=True
-        ) as answer:
-            took_s = time.perf_counter() - began
-            label, error = self.judge(answer, rows)
-            if error:
-                answer.failure(error)
-            else:
-                answer.success()
-            self.record.keep(started, took_s, int(answer.status_code or 0), label, error)
-        if self.record.options.think:
-            gevent.sleep(self.record.options.think)
+        took_s, status, label, error = 0.0, 0, "", "this user was ended before its answer"
+        try:
+            with self.client.post(
+                self.target, data=body, headers=self.headers, name="predict", catch_response=True
+            ) as answer:
+                took_s = time.perf_counter() - began
+                status = int(answer.status_code or 0)
+                label, error = self.judge(answer, rows)
+                if error:
+                    answer.failure(error)
+                else:
+                    answer.success()
+        finally:
+            self.record.keep(started, took_s or time.perf_counter() - began, status, label, error)
 
     def next_body(self) -> tuple[str, int]:
         """Body of the next request, and how many rows it has."""

@@ -45,14 +45,21 @@ def test_a_load_test_that_does_not_exist_is_told_with_those_that_do():
 def test_a_split_holds_within_its_interval_alone(canary, candidates, held):
     """scipy: binom.ppf([.005, .995], 100, .1) is 3 and 18."""
     sent = [answered(n, "candidate" if n < candidates else "stable") for n in range(100)]
-    assert canary.judge_split(10, sent, 0.99).held is held
+    assert canary.judge_split(10, [sent], 0.99).held is held
+
+
+def test_a_share_that_was_outside_is_judged_by_the_count_that_followed(canary):
+    off, fair = ([answered(n, "candidate" if n < some else "stable") for n in range(100)] for some in (30, 10))
+    verdict = canary.judge_split(10, [off, fair], 0.99)
+    assert verdict.held and "30 of 100" in verdict.measured and "10 of 100" in verdict.measured
+    assert not canary.judge_split(10, [off, off], 0.99).held
 
 
 def test_an_answer_of_nobody_known_and_no_answer_at_all_are_no_split(canary):
     fair = [answered(n, "candidate" if n % 2 else "stable") for n in range(100)]
-    assert canary.judge_split(50, fair, 0.99).held
-    assert not canary.judge_split(50, [*fair, answered(101, "another")], 0.99).held
-    assert not canary.judge_split(50, [], 0.99).held
+    assert canary.judge_split(50, [fair], 0.99).held
+    assert not canary.judge_split(50, [[*fair, answered(101, "another")]], 0.99).held
+    assert not canary.judge_split(50, [[]], 0.99).held
 
 
 def test_first_requests_are_those_that_were_sent_before_the_first_answer(zero):
