@@ -77,8 +77,8 @@ def source_of(uri: str, *, storage: Mapping[str, str], folders: Sequence[Path]) 
     Raises:
         NotFetched: there is nothing, or nothing that may be read.
     """
-    parts = urlsplit(uri)
     try:
+        parts = urlsplit(uri)
         if parts.scheme == "s3":
             told = {name: value for name, value in storage.items() if not name.endswith(HEADERS_SUFFIX)}
             yield _s3(uri, told)
