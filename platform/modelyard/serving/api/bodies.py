@@ -11,6 +11,13 @@ from modelyard.serving.api.depth import MOST_LEVELS, levels_of
 from modelyard.serving.api.errors import ApiError, bad_request, unsupported_media_type
 from modelyard.serving.api.resources import Resource
 
+GO_EXPECTED = {
+    "expected a JSON value": "looking for beginning of value",
+    "after key": "after object key",
+    "trailing comma": "looking for beginning of object key string",
+    "content after document": "after top-level value",
+}
+"""Go's words by what orjson says."""
 OBJECT_TYPES = ("application/json", "application/yaml", protobuf.MEDIA_TYPE)
 
 
@@ -36,10 +43,20 @@ def decode(body: bytes, content_type: str | None, accepted: tuple[str, ...], kin
         try:
             decoded = orjson.loads(body)
         except orjson.JSONDecodeError as error:
-            raise _unrecognized(kind, f"json parse error: {error}", body) from error
+            raise _unrecognized(kind, f"json parse error: {parse_error(error)}", body) from error
     if body.count(b"{") + body.count(b"[") > MOST_LEVELS and levels_of(decoded) > MOST_LEVELS:
         raise bad_request(f"the body is nested more than {MOST_LEVELS} levels deep")
     return decoded
+
+
+def parse_error(error: orjson.JSONDecodeError) -> str:
+    """What is wrong with a text that is no JSON, in the words of Go's decoder where it has some for it."""
+    text = str(error.doc)
+    if error.pos >= len(text):
+        return "unexpected end of JSON input"
+    met = text[error.pos + 1 :].lstrip()[:1] if error.msg.startswith("trailing comma") else text[error.pos]
+    expected = next((told for said, told in GO_EXPECTED.items() if said in error.msg), None)
+    return f"invalid character {met!r} {expected}" if expected else str(error)
 
 
 def decode_object(body: bytes, content_type: str | None, resource: Resource) -> dict[str, Any]:
