@@ -25,7 +25,7 @@ bounded = settings(
     derandomize=True,
     database=None,
     deadline=None,
-    max_examples=150,
+    max_examples=100,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 PATH = b"/apis/serving.kserve.io/v1beta1/inferenceservices"
