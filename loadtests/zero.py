@@ -189,8 +189,7 @@ def draw(
         band
         for cycle in cycles
         for band in (
-            Band(cycle.quiet - began, cycle.asleep - began, "quiet"),
-            Band(cycle.asleep - began, cycle.woken - began, "asleep"),
+            Band(cycle.quiet - began, cycle.woken - began, "nobody asks"),
             Band(cycle.woken - began, cycle.end - began, "asked"),
         )
     ]
