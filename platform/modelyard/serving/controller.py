@@ -149,16 +149,7 @@ class Controller:
             replicas[record.spec.namespace, record.spec.revision].append(record)
         held = Round(now, services, revisions, dict(replicas), busy=waits)
         held.stopped = frozenset(key for key, isvc in services.items() if is_stopped(isvc))
-        config = self._scaling_config.read()
-        for place, made in revisions.items():
-            isvc = services.get(place)
-            unserved = find_unserved(isvc["spec"], isvc["metadata"].get("annotations")) if isvc else None
-            for revision in made:
-                spec = decide_spec(revision, require_registered=self._config.require_registered)
-                # Other components are not in a revision's template, and so stand in the way of the newest one.
-                held.specs[revision.key] = (revision.name == newest_of(made) and unserved) or spec
-        for revision in every(revisions):
-            held.scaling[revision.key] = scaling_spec(revision.predictor, revision.annotations, config)
+        self._describe(held)
         gone = self._ends.note(held)
         self._readiness.forget(gone)
         self._fleet.forget(gone)
@@ -166,6 +157,22 @@ class Controller:
         self._readiness.note(held)
         self._statuses.note_problems(held)
         return held
+
+    def _describe(self, held: Round) -> None:
+        """Note what replicas of each revision must be, and within which bounds they are scaled."""
+        config = self._scaling_config.read()
+        for place, revisions in held.revisions.items():
+            isvc, newest = held.services.get(place), newest_of(revisions)
+            unserved = find_unserved(isvc["spec"], isvc["metadata"].get("annotations")) if isvc else None
+            for revision in revisions:
+                spec = decide_spec(revision, require_registered=self._config.require_registered)
+                if unserved and revision.name == newest:
+                    # Other components are not in a revision's template, and so stand in the way of the newest one;
+                    # if that one serves already, it goes on.
+                    held.unserved[revision.key] = unserved
+                    spec = spec if revision.ready else unserved
+                held.specs[revision.key] = spec
+                held.scaling[revision.key] = scaling_spec(revision.predictor, revision.annotations, config)
 
     def _needs(self, held: Round) -> dict[Key, Need]:
         """Who needs each revision."""

@@ -69,4 +69,6 @@ class Readiness:
                 changes["failures"] = 0
         if any(r.name not in held.ready for r in held.of(revision) if r.name not in revision.stopping):
             held.busy = True  # starting, or ended and not yet explained
+        if all(revision.status.get(name) == value for name, value in changes.items()):
+            return revision
         return self._ledger.save(revision, **changes)

@@ -32,7 +32,9 @@ class Round:
     stopped: frozenset[Key] = frozenset()
     """InferenceServices that shall have no revisions."""
     specs: dict[Key, ReplicaSpec | Refusal] = field(default_factory=dict)
-    """What replicas of a revision must be, by (namespace, revision name); so the next three."""
+    """What replicas of a revision must be, by (namespace, revision name); so the next four."""
+    unserved: dict[Key, Refusal] = field(default_factory=dict)
+    """What of an InferenceService only a cluster serves, by its newest revision."""
     scaling: dict[Key, ScalingSpec] = field(default_factory=dict)
     problems: dict[Key, Problem] = field(default_factory=dict)
     wanted: dict[Key, int] = field(default_factory=dict)

@@ -37,7 +37,8 @@ class Statuses:
         for revisions in held.revisions.values():
             for revision in revisions:
                 spec = held.specs[revision.key]
-                refusal = (spec.reason, spec.message) if isinstance(spec, Refusal) else None
+                refused = held.unserved.get(revision.key) or (spec if isinstance(spec, Refusal) else None)
+                refusal = (refused.reason, refused.message) if refused else None
                 since = revision.status.get("refusedAt", held.now)
                 if refusal and "refusedAt" not in revision.status:
                     self._ledger.save(revision, refusedAt=since)
