@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from modelyard.serving.storage_credentials import storage_environment
+
 if TYPE_CHECKING:
     from conftest import LiveApi
 
@@ -87,7 +89,7 @@ def test_typed_secrets_and_config_maps_are_written_patched_and_replaced(connecti
 
 
 @pytest.mark.parametrize("account", ["trainer", "default"])
-def test_credentials_that_kserves_client_sets_can_be_read_by_the_service_account(
+def test_credentials_that_kserves_client_sets_reach_the_download(
     account: str, api: LiveApi, team, tmp_path: Path
 ) -> None:
     from kserve import KServeClient
@@ -109,5 +111,5 @@ def test_credentials_that_kserves_client_sets_can_be_read_by_the_service_account
     assert [item["name"] for item in held["secrets"]] == [secret["metadata"]["name"] for secret in secrets]
     key = base64.b64decode(secrets[0]["data"]["AWS_ACCESS_KEY_ID"]).decode()
     assert key == "yard0123456789abcdef"
-    annotations = secrets[0]["metadata"]["annotations"]
-    assert annotations["serving.kserve.io/s3-endpoint"] == "127.0.0.1:7602"
+    environment = storage_environment(held, secrets)
+    assert (environment["AWS_ACCESS_KEY_ID"], environment["AWS_ENDPOINT_URL"]) == (key, "http://127.0.0.1:7602")

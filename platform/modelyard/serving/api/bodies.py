@@ -52,10 +52,13 @@ def decode(body: bytes, content_type: str | None, accepted: tuple[str, ...], kin
 def parse_error(error: orjson.JSONDecodeError) -> str:
     """What is wrong with a text that is no JSON, in the words of Go's decoder where it has some for it."""
     text = str(error.doc)
+    if "UTF-8" in error.msg:
+        return error.msg
     if error.pos >= len(text):
         return "unexpected end of JSON input"
     met = text[error.pos + 1 :].lstrip()[:1] if error.msg.startswith("trailing comma") else text[error.pos]
     expected = next((told for said, told in GO_EXPECTED.items() if said in error.msg), None)
+    expected = GO_EXPECTED["expected a JSON value"] if met == "]" else expected
     return f"invalid character {met!r} {expected}" if expected else str(error)
 
 

@@ -35,7 +35,7 @@ ACCESS_REVIEW = {
     "spec": {},
     "status": {"allowed": True, "reason": "the yard's token may do everything"},
 }
-"""Answer to `kubectl auth can-i`, whose body (protobuf) need not be read: there is one token and it may do all."""
+"""Answer to `kubectl auth can-i`: there is one token and it may do all."""
 
 
 def groups() -> dict[str, list[str]]:

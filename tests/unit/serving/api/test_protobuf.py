@@ -20,6 +20,9 @@ SENT = {
     "create sa bot": "6b3873000a140a027631120e536572766963654163636f756e7412190a170a03626f7412001a047465616d22002a0032"
     "0038004200"
     "1a002200",
+    "auth can-i create isvc": "6b3873000a320a17617574686f72697a6174696f6e2e6b38732e696f2f7631121753656c665375626a6563744163"
+    "63657373526576696577125d0a100a0012001a0022002a00320038004200123f0a3d0a0764656661756c7412066372656174651a117365727669"
+    "6e672e6b73657276652e696f22002a11696e666572656e6365736572766963657332003a001a08080012001a0020001a002200",
     "create cm c2 --from-file=raw=bytes --from-literal=a=b": "6b3873000a0f0a0276311209436f6e6669674d6170122b0a160a0263"
     "3212001a047465616d22002a003200380042001206"
     "0a01611201621a090a037261771202fffe1a002200",
@@ -47,13 +50,22 @@ def test_a_config_map_is_read_with_text_and_bytes() -> None:
     assert (read["data"], read["binaryData"]) == ({"a": "b"}, {"raw": "//4="})
 
 
-@pytest.mark.parametrize("command", SENT)
+@pytest.mark.parametrize("command", [command for command in SENT if command.startswith("create")])
 def test_what_kubectl_creates_is_stored(command: str, ask: Callable) -> None:
     ask("POST", "/api/v1/namespaces", sent("create ns team"), content_type=MEDIA_TYPE)
     plural = {"ns": "", "secret": "secrets", "sa": "serviceaccounts", "cm": "configmaps"}[command.split()[1]]
     path = f"/api/v1/namespaces/team/{plural}" if plural else "/api/v1/namespaces"
     answer = ask("POST", path, sent(command), content_type=MEDIA_TYPE)
     assert (answer.status_code, answer.headers["content-type"]) == (201 if plural else 409, "application/json")
+
+
+def test_a_question_about_access_is_answered_with_what_was_asked(ask: Callable) -> None:
+    path = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
+    answer = ask("POST", path, sent("auth can-i create isvc"), content_type=MEDIA_TYPE)
+    wanted = {"namespace": "default", "verb": "create", "group": "serving.kserve.io", "resource": "inferenceservices"}
+    assert (answer.status_code, answer.json()["status"]["allowed"]) == (201, True)
+    assert answer.json()["spec"]["resourceAttributes"] == wanted
+    assert ask("POST", path, {"spec": {"nonResourceAttributes": {"path": "/"}}}).json()["status"]["allowed"]
 
 
 def test_another_kind_than_the_path_names_is_refused(ask: Callable) -> None:

@@ -191,6 +191,7 @@ def test_where_upstream_panics_or_accepts_nonsense_the_mistake_is_told(
         ("x", "invalid character 'x' looking for beginning of value"),
         ('{"a" 1}', "invalid character '1' after object key"),
         ('{"a": 1, }', "invalid character '}' looking for beginning of object key string"),
+        ("[1, ]", "invalid character ']' looking for beginning of value"),
         ('{"a": 1} x', "invalid character 'x' after top-level value"),
         ("é", "invalid character 'é' looking for beginning of value"),
     ],
