@@ -19,7 +19,7 @@ from dashboards.build import write_or_check  # noqa: E402
 from dashboards.series import GROUPS, RATE_WINDOW_S, Series  # noqa: E402
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from pydantic.fields import FieldInfo
 
@@ -95,6 +95,40 @@ def settings_page() -> str:
     )
 
 
+def fields_page() -> str:
+    """docs/fields.md: every field of an InferenceService, and what becomes of it on this machine."""
+    from modelyard.serving import unserved as told
+
+    parts = [
+        ("spec", told.SPEC_SERVED, {}, told.SPEC_NEEDS_CLUSTER),
+        ("spec.predictor", told.PREDICTOR_SERVED, told.PREDICTOR_WITHOUT_EFFECT, told.PREDICTOR_NEEDS_CLUSTER),
+        ("spec.predictor.model", told.MODEL_SERVED, told.MODEL_WITHOUT_EFFECT, told.MODEL_NEEDS_CLUSTER),
+        ("spec.predictor.model.storage", told.STORAGE_SERVED, told.STORAGE_WITHOUT_EFFECT, frozenset()),
+        ("spec.predictor.logger", told.LOGGER_SERVED, {}, told.LOGGER_NEEDS_CLUSTER),
+    ]
+    lines = [
+        GENERATED,
+        "# Fields of an InferenceService on `local`",
+        "",
+        "Every field of KServe's schema is stored, and stands in one of these lists. One that needs a cluster gives the"
+        " InferenceService a condition with the reason `NeedsCluster`; nothing is ignored in silence. The old form,"
+        " such as `sklearn:`, is `model:` with that format. How answers differ: [kserve.md](kserve.md).",
+        "",
+    ]
+    for name, served, without_effect, needs_cluster in parts:
+        lines += [f"## `{name}`", "", f"Served: {_named(served)}.", ""]
+        if needs_cluster:
+            lines += [f"Needs a cluster: {_named(needs_cluster)}.", ""]
+        if without_effect:
+            rows = [f"| `{field}` | {why} |" for field, why in sorted(without_effect.items())]
+            lines += ["| has no effect here | because |", "|---|---|", *rows, ""]
+    return "\n".join(lines)
+
+
+def _named(fields: Iterable[str]) -> str:
+    return ", ".join(f"`{field}`" for field in sorted(fields))
+
+
 @contextmanager
 def _of_nobody() -> Iterator[None]:
     """Defaults as they are for anybody: none of the variables set."""
@@ -129,7 +163,8 @@ def _allowed(field: FieldInfo) -> str:
 
 def generated() -> dict[Path, str]:
     """Every generated page with the text that it must have."""
-    return {HERE / "metrics.md": metrics_page(), HERE / "settings.md": settings_page()}
+    pages = {"metrics.md": metrics_page(), "settings.md": settings_page(), "fields.md": fields_page()}
+    return {HERE / name: text for name, text in pages.items()}
 
 
 if __name__ == "__main__":
