@@ -219,13 +219,18 @@ class Rig:
         async with aiohttp.ClientSession(connector=connector, timeout=aiohttp.ClientTimeout(total=50)) as session:
             yield Clients(session, f"http://127.0.0.1:{self.gateway_port}")
 
-    def metrics(self):
-        """The activator's samples by name and labels, as Prometheus reads them."""
+    def metrics(self, path="/activator/metrics"):
+        """Samples by name and labels, as Prometheus reads them; the activator's, or with another path Envoy's."""
         from urllib.request import urlopen
 
-        with urlopen(f"http://127.0.0.1:{self.stats_port}/activator/metrics", timeout=10) as answer:
+        with urlopen(f"http://127.0.0.1:{self.stats_port}{path}", timeout=10) as answer:
             text = answer.read().decode()
         return dict(line.rsplit(" ", 1) for line in text.splitlines() if not line.startswith("#"))
+
+    def envoy_count(self, name):
+        """One of Envoy's counters of the first revision's cluster."""
+        path = f"/stats/prometheus?filter={name}"
+        return int(self.metrics(path).get(f'envoy_cluster_{name}{{envoy_cluster_name="default/{FIRST}"}}', 0))
 
 
 def accepts(where):

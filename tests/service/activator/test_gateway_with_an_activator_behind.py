@@ -79,9 +79,12 @@ def test_with_the_control_plane_dead_too_a_killed_replica_costs_nobody_an_answer
         await control.client.close()
         async with steady(clients, x_seconds=0.05) as seen:
             await more(control, seen)
+            before = rig.envoy_count("upstream_rq_retry")
             one.kill()
             await more(control, seen, 200)
         assert set(seen) == {200}, seen
+        # Half of the requests would meet the dead one if it were not ejected.
+        assert 0 < rig.envoy_count("upstream_rq_retry") - before < 60
 
     rig.play(story)
 

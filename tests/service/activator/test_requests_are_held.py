@@ -151,10 +151,11 @@ def test_requests_die_with_envoy_and_leave_nothing_behind_in_the_activator(rig):
 def test_an_answer_comes_through_in_the_parts_in_which_the_model_gives_it(rig):
     async def story(control, clients):
         replica = rig.stand_in()
-        await control.tell(replica.port, activator_only=True)
+        await control.tell(replica.port, timeout_s=1, activator_only=True)
         headers = {"Host": "m.default.localhost", "x-parts": "2"}
         async with clients.session.post(clients.address + "/", headers=headers) as answer:
             assert await answer.content.readline() == b"part 0\n"
+            await control.heard()  # a second later: an answer that has begun may end
             await clients.session.get(f"http://127.0.0.1:{replica.port}/go-on")
             assert await answer.content.readline() == b"part 1\n"
 
