@@ -57,7 +57,7 @@ def test_an_unknown_benchmark_is_refused_with_those_that_there_are(monkeypatch, 
     with pytest.raises(SystemExit, match="2"):
         main()
     assert (
-        "no benchmark nothing: there are command_line, autoscaler, kubernetes_api, memory, gateway, replicas, up"
+        "no benchmark nothing: there are command_line, autoscaler, kubernetes_api, memory, gateway, activator, replicas, up"
         in capsys.readouterr().err
     )
 
