@@ -7,7 +7,6 @@ kill -9 loses nothing that a client was told. Everything is called from one asyn
 from __future__ import annotations
 
 import asyncio
-import sqlite3
 import time
 import uuid
 from collections import deque
@@ -20,6 +19,7 @@ from typing import Any
 import orjson
 
 from modelyard.errors import YardError
+from modelyard.serving.store_file import Transaction, open_database
 
 Object = dict[str, Any]
 
@@ -27,8 +27,6 @@ HISTORY_EVENTS = 1000
 """Events that a watch can still start from; older ones are compacted away."""
 RECENT_EVENTS = 64
 """Events kept decoded in memory, so that an event is decoded once for all watchers."""
-FORMAT = 1
-"""Of the file (SQLite's user_version)."""
 OWNED_METADATA = (
     "uid",
     "creationTimestamp",
@@ -40,14 +38,6 @@ OWNED_METADATA = (
     "resourceVersion",
 )
 """Fields of metadata that only the store sets."""
-
-SCHEMA = """
-CREATE TABLE IF NOT EXISTS counter (id INTEGER PRIMARY KEY CHECK (id = 1), version INTEGER, floor INTEGER);
-CREATE TABLE IF NOT EXISTS objects (
-    resource TEXT, namespace TEXT, name TEXT, body BLOB, PRIMARY KEY (resource, namespace, name)) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS history (
-    version INTEGER PRIMARY KEY, resource TEXT, type TEXT, body BLOB, labels_before BLOB);
-"""
 
 
 class StoreError(YardError):
@@ -387,51 +377,6 @@ class Store:
         for waiter in self._waiting:
             if not waiter.done():
                 waiter.set_result(None)
-
-
-class Transaction:
-    """All of it is written, or nothing."""
-
-    def __init__(self, db: sqlite3.Connection) -> None:
-        self._db = db
-
-    def __enter__(self) -> None:
-        self._db.execute("BEGIN IMMEDIATE")
-
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        try:
-            if kind is None:
-                self._db.execute("COMMIT")
-        finally:
-            if self._db.in_transaction:
-                self._db.execute("ROLLBACK")
-
-
-def open_database(path: Path) -> sqlite3.Connection:
-    """The SQLite file with its tables, made on first use.
-
-    Raises:
-        YardError: it is no such file, or a newer modelyard wrote it.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-    try:
-        db.execute("PRAGMA journal_mode=WAL")
-        db.execute("PRAGMA synchronous=FULL")
-        found = db.execute("PRAGMA user_version").fetchone()[0]
-    except sqlite3.DatabaseError as error:
-        db.close()
-        raise YardError(f"{path} is not a store of objects: {error}", next_command="./invoke reset") from error
-    if found > FORMAT:
-        db.close()
-        raise YardError(
-            f"{path} has format {found}: this modelyard knows {FORMAT}",
-            allowed=f"a store of format {FORMAT} or older",
-            next_command="git pull, or MODELYARD_NAME=another ./invoke up",
-        )
-    db.executescript(SCHEMA)
-    db.execute(f"PRAGMA user_version={FORMAT}")
-    return db
 
 
 def copied(obj: Object) -> Object:
