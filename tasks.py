@@ -157,6 +157,14 @@ def load(context, slo, test="", name="", body="", fast=False):  # noqa: PLR0917 
     return commands.load(test, name=name, body=body, fast=fast, slo=slo)
 
 
+@command(words=("name",), help={"name": "xgboost, lightgbm, onnx or all"})
+def add_format(context, name):
+    """Install what a model format needs that is not there from the start."""
+    from modelyard import formats
+
+    formats.add(name)
+
+
 # --- The code: how it is kept -------------------------------------------------------------------------------------
 
 

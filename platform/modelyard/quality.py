@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
+from modelyard import formats
 from modelyard.connections import REPOSITORY
 from modelyard.console import say
 from modelyard.errors import CommandFailed, ProgramMissing, SettingError
@@ -23,7 +24,7 @@ LEFT_OUT = ("MODELYARD_", "MLFLOW_", "AWS_", "KUBECONFIG", "DVC_")
 
 
 def lock() -> None:
-    """Resolve the dependency groups anew for every platform, with hashes.
+    """Resolve the dependency groups anew for every platform, with hashes; those of model formats in locks of their own.
 
     Raises:
         ProgramMissing: there is no uv. CommandFailed: they do not resolve.
@@ -33,7 +34,10 @@ def lock() -> None:
         raise ProgramMissing("uv is not on PATH", next_command=f"{sys.executable} -m pip install uv")
     groups = [part for group in GROUPS for part in ("--group", group)]
     told = ["--universal", "--generate-hashes", "--no-header", "--quiet", "--python-version", "3.11"]
-    run([uv, "pip", "compile", *told, *groups, "--output-file", "requirements.lock"], what="resolving the lock")
+    command = [uv, "pip", "compile", *told]
+    run([*command, *groups, "--output-file", "requirements.lock"], what="resolving the lock")
+    for name, argv in formats.lock_commands(command).items():
+        run(argv, what=f"resolving the lock of {name}")
 
 
 def check() -> None:
@@ -67,6 +71,8 @@ def test(*, only: str = "", select: str = "") -> None:
     """
     chosen = choose_suites(only)
     environment = test_environment(os.environ)
+    if "service" in chosen:
+        say(f"== model formats that the tests need: {', '.join(formats.add_format('all')) or 'all there'}")
     steps = {name: pytest_command(name, select) for name in chosen}
     if not only and not select:
         programs = Path(sys.prefix) / "bin"

@@ -28,8 +28,8 @@ from modelyard.serving.queue_proxy import QueueProxy, queue_proxy_from
 from modelyard.serving.queue_proxy_arrivals import ArrivalProtocol
 from modelyard.serving.queue_proxy_counts import Turns
 from modelyard.serving.replica_records import ReplicaSpec
+from modelyard.serving.server_arguments import parse_arguments
 
-KEEP_ALIVE_S = 65
 BACKLOG = 1024
 QUIET_S = 0.2
 """Seconds without a request after which a replica that was asked to end takes no more."""
@@ -99,7 +99,12 @@ def run_model_server(
     warnings.filterwarnings("ignore", message="ORJSONResponse is deprecated")
     turns = Turns()
     model.predict = Predicting(model.predict, turns).predict
-    server = ModelServer(http_port=port, enable_grpc=False, enable_latency_logging=False, event_loop="uvloop")
+    arguments = parse_arguments(spec.args, model_name=spec.inferenceservice)
+    if arguments.enable_docs_url:
+        app.docs_url = "/docs"
+        app.setup()
+    logging_latency = arguments.enable_latency_logging
+    server = ModelServer(http_port=port, enable_grpc=False, enable_latency_logging=logging_latency, event_loop="uvloop")
     server._register_and_check_atleast_one_model_is_ready([model])
     rest = LoopbackServer(
         "kserve.model_server:app",
@@ -108,7 +113,7 @@ def run_model_server(
         port,
         grace_period=timeout_s,
         event_loop="uvloop",
-        timeout_keep_alive=KEEP_ALIVE_S,
+        timeout_keep_alive=arguments.timeout_keep_alive,
     )
     behind = payload_log_from(app, spec, port=port, started=serving)
     proxy = queue_proxy_from(behind, spec, port=port, timeout_s=timeout_s, turns=turns)

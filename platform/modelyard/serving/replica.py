@@ -19,6 +19,7 @@ from modelyard.serving.replica_records import (
     start_time_of,
     write_replica_record,
 )
+from modelyard.serving.server_arguments import parse_arguments
 
 if TYPE_CHECKING:
     from kserve import Model
@@ -94,7 +95,8 @@ def _load(spec: ReplicaSpec, folder: Path) -> Model:
     from modelyard.serving.predictors import load_predictor
 
     try:
-        return load_predictor(spec.model_format, spec.inferenceservice, folder)
+        threads = parse_arguments(spec.args, model_name=spec.inferenceservice).nthread
+        return load_predictor(spec.model_format, spec.inferenceservice, folder, threads=threads)
     except Exception as error:
         traceback.print_exc()
         last_line = traceback.format_exception_only(error)[-1].strip().partition("\n")[0]

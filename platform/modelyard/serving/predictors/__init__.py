@@ -9,8 +9,18 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from kserve import Model
 
-FORMATS = ("mlflow", "sklearn")
-"""Names of `modelFormat` that a model server can load."""
+FORMATS = {
+    "mlflow": ("modelyard.serving.predictors.mlflow", "MlflowModel"),
+    "sklearn": ("modelyard.serving.predictors.sklearn", "SklearnModel"),
+    "xgboost": ("modelyard.serving.predictors.xgboost", "XgboostModel"),
+    "lightgbm": ("modelyard.serving.predictors.lightgbm", "LightgbmModel"),
+    "onnx": ("modelyard.serving.predictors.onnx", "OnnxModel"),
+}
+"""Names of `modelFormat` that a model server can load -> module and class."""
+THREADED = frozenset({"xgboost", "lightgbm", "onnx"})
+"""Formats whose models are told how many threads to use."""
+ADDED_BY = {"xgboost": "xgboost", "lightgbm": "lightgbm", "onnxruntime": "onnx"}
+"""Module that may be missing -> the format with which it is installed."""
 PRELOADED = (
     "kserve.model_server",
     "mlflow.sklearn",
@@ -33,19 +43,27 @@ def preload() -> None:
         importlib.import_module(module)
 
 
-def load_predictor(model_format: str, name: str, folder: Path) -> Model:
+def load_predictor(model_format: str, name: str, folder: Path, *, threads: int = 1) -> Model:
     """The model of a folder, loaded and ready to predict.
 
     Raises:
         ValueError: no such format.
+        ModuleNotFoundError: a framework is missing; the message names the command that installs it.
         Exception: whatever the format's own loader raises for a folder that it cannot load.
     """
-    if model_format == "mlflow":
-        from modelyard.serving.predictors.mlflow import MlflowModel
+    if model_format not in FORMATS:
+        raise ValueError(f"model format {model_format!r} is not one of {', '.join(FORMATS)}")
+    module, kind = FORMATS[model_format]
+    options = {"threads": threads} if model_format in THREADED else {}
+    try:
+        return getattr(importlib.import_module(module), kind)(name, folder, **options)
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError(missing_told(error.name or str(error)), name=error.name) from error
 
-        return MlflowModel(name, folder)
-    if model_format == "sklearn":
-        from modelyard.serving.predictors.sklearn import SklearnModel
 
-        return SklearnModel(name, folder)
-    raise ValueError(f"model format {model_format!r} is not one of {', '.join(FORMATS)}")
+def missing_told(module: str) -> str:
+    """What is said of a module that is not there."""
+    package = module.partition(".")[0]
+    if package in ADDED_BY:
+        return f"No module named {package!r}: ./invoke add-format {ADDED_BY[package]}"
+    return f"No module named {package!r}, which the model needs"

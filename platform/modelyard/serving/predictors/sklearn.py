@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -9,12 +10,14 @@ import joblib
 import numpy as np
 import pandas as pd
 from kserve import InferRequest, Model
-from kserve.errors import InferenceError, InvalidInput
 from kserve.utils.utils import get_predict_input, get_predict_response
 
+from modelyard.serving.predictors.boosters import only_file
 from modelyard.serving.predictors.rows import instances_of
 
 EXTENSIONS = (".joblib", ".pkl", ".pickle")
+PREDICT_PROBA = "PREDICT_PROBA"
+"""As in KServe's sklearnserver."""
 
 
 class SklearnModel(Model):
@@ -31,27 +34,21 @@ class SklearnModel(Model):
         Raises:
             FileNotFoundError: the folder holds no file, or more than one, that ends as a pickle does.
         """
-        found = sorted(path for path in self._folder.iterdir() if path.suffix in EXTENSIONS)
-        if len(found) != 1:
-            names = ", ".join(path.name for path in found) or "none"
-            raise FileNotFoundError(
-                f"one file *{', *'.join(EXTENSIONS)} is needed in the model's folder: found {names}"
-            )
-        self._model = joblib.load(found[0])
+        self._model = joblib.load(only_file(self._folder, EXTENSIONS))
         self.ready = True
         return True
 
     def predict(self, payload: Any, headers: dict[str, str] | None = None) -> Any:
-        """Answer one request with the model's `predict`."""
+        """Answer one request with the model's `predict`, or `predict_proba` where the variable PREDICT_PROBA asks so.
+
+        What the model raises is answered by KServe: 500 with the exception's name and words.
+        """
         if not isinstance(payload, InferRequest):
             payload = {"instances": instances_of(payload)}
-        try:
-            result = self._model.predict(self._inputs(payload))
-            return get_predict_response(payload, np.asarray(result), self.name)
-        except InvalidInput:
-            raise
-        except Exception as error:
-            raise InferenceError(f"{type(error).__name__}: {error}") from error
+        asked = os.environ.get(PREDICT_PROBA, "false").lower() == "true"
+        method = "predict_proba" if asked and hasattr(self._model, "predict_proba") else "predict"
+        result = getattr(self._model, method)(self._inputs(payload))
+        return get_predict_response(payload, np.asarray(result), self.name)
 
     def _inputs(self, payload: Any) -> Any:
         if isinstance(payload, InferRequest):
