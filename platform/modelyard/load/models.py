@@ -35,17 +35,10 @@ def build(folder: Path, answer: str) -> None:
 
 def store(conn: Connections, answer: str) -> tuple[str, str]:
     """Build a model, put it into the object store, and return its address and its digest."""
-    import s3fs
-
     from modelyard.digest import model_digest
+    from modelyard.registry.mlflow_api import object_store
 
-    held = s3fs.S3FileSystem(
-        key=conn.credentials.s3_key_id,
-        secret=conn.credentials.s3_secret,
-        endpoint_url=conn.address("objectstore"),
-        client_kwargs={"region_name": "us-east-1"},
-        skip_instance_cache=True,
-    )
+    held = object_store(conn)
     if not held.exists(BUCKET):
         held.mkdir(BUCKET)
     with tempfile.TemporaryDirectory(prefix="modelyard-load-") as place:

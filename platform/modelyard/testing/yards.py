@@ -15,6 +15,7 @@ from modelyard.prometheus import Prometheus, Sample
 
 if TYPE_CHECKING:
     from modelyard.connections import Connections
+    from modelyard.load.objectives import Verdict
     from modelyard.settings import Settings
 
 Object = dict[str, Any]
@@ -62,6 +63,22 @@ class Yard:
         from modelyard.endpoint import ask
 
         return ask(self.conn, name, rows, namespace=self.settings.namespace, ce_id=ce_id)
+
+    def load(self, test: str, *, name: str = "", limits: Sequence[str] = ()) -> list[Verdict]:
+        """Run a load test (`autoscale`, `canary`, `zero`, `drift`) in its short form; one verdict an objective.
+
+        Args:
+            test: which one.
+            name: an InferenceService that is there, in place of the test's own.
+            limits: `OBJECTIVE=VALUE` in place of the test's own limit.
+
+        Raises:
+            YardError: it could not be run to its end.
+        """
+        from modelyard.load.running import Choices, run
+
+        choices = Choices(name, fast=True, limits=limits, namespace=self.settings.namespace)
+        return run(self.conn, test, choices)[1].verdicts
 
     def metrics(self, promql: str) -> list[Sample]:
         """What Prometheus finds now."""
