@@ -134,11 +134,10 @@ class Lane:
         self.until(lambda: self.count() <= len(self.parts()), "one replica a revision")
 
     def to_zero_and_back(self) -> None:
+        self.until(lambda: self.count() > 0, "a replica to go")
         self.load.rps = 0
         self.until(lambda: self.count() == 0, "the last replica to go")
-        self.load.rps = CALM_RPS
-        self.until(lambda: self.count() > 0, "a replica again")
-        self.answered()
+        self.load.rps = CALM_RPS  # and on with the next step, while it wakes
 
     def canary_change(self) -> None:
         self.patch(predictor={"canaryTrafficPercent": self.drawn.choice((5, 25, 50, 90))})
@@ -153,28 +152,20 @@ class Lane:
         self.patch(predictor={"canaryTrafficPercent": 0})
 
     def replica_kill(self) -> None:
-        self.load.rps = self.load.rps or CALM_RPS
-        living = self.replicas()
-        if living:
-            victim = self.drawn.choice(living)
-            psutil.Process(victim.pid).kill()
-            self.until(lambda: victim.name not in [r.name for r in self.replicas()], "the dead replica to be noticed")
-        self.answered()
+        self.until(lambda: self.count() > 0, "a replica to kill")
+        psutil.Process(self.drawn.choice(self.replicas()).pid).kill()
 
     def control_plane_kill(self) -> None:
         with self.control_plane:
             self.runtime.end("serving", signal.SIGKILL)
             self.runtime.start("serving")
-        self.answered()
 
     def patch(self, *, predictor: dict | None = None, annotations: dict | None = None) -> None:
-        """Patch the service, and wait until the traffic is where it shall be."""
+        """Patch the service, and wait until it has taken note; what follows from it may take longer."""
         change = {"spec": {"predictor": predictor or {}}, "metadata": {"annotations": annotations or {}}}
         held = self.calling(lambda: self.runtime.services.patch(self.name, change))
         generation = held["metadata"]["generation"]
-        # An annotation makes a revision without making a generation: the newest must have come to stand in the status.
         self.calling(lambda: self.runtime.services.wait_ready(self.name, generation=generation, deadline_s=PATIENCE_S))
-        self.answered()
 
     def calling(self, call: Callable[[], dict]) -> dict:
         """Call the Kubernetes API; while no control plane is there, again and again, as any client must."""
@@ -227,6 +218,7 @@ def run_lane(lane: Lane, planned: list[tuple[int, list[str]]], outcomes: list[st
         try:
             for step in steps:
                 lane.do(step)
+            lane.answered()
         except Exception as caught:
             error = f"; stuck in {lane.load.step!r}: {caught}"
             lane.load.failed.append(f"sequence {number}{error}")

@@ -2,6 +2,7 @@
 
 from concurrent.futures import ThreadPoolExecutor
 
+import httpx
 import pytest
 
 from modelyard.kube import condition, traffic
@@ -55,3 +56,25 @@ def test_a_service_sleeps_stays_ready_wakes_for_all_who_call_and_moves_its_traff
     assert ONE in of(runtime)
     assert patched(runtime, None) == [(TWO, 100)]
     assert ask(runtime) == good
+
+
+def test_a_request_that_waits_for_a_revision_is_answered_though_the_traffic_leaves_it(runtime, asleep):
+    runtime.services.patch(NAME, {"metadata": {"annotations": {"example.com/build": "2"}}})
+    wait_until(lambda: of(runtime) == [TWO], what="the second revision alone", deadline_s=30)
+    sleep(runtime)
+    runtime.end("replicas")  # nothing can start
+    with ThreadPoolExecutor(1) as pool:
+        try:
+            asked = pool.submit(ask, runtime)
+            wait_until(lambda: held_by_activator(runtime, TWO), what="the request to be held", deadline_s=10)
+            assert patched(runtime, 0) == [(TWO, 0), (ONE, 100)]
+            runtime.services.patch(NAME, {"metadata": {"annotations": {"example.com/build": "3"}}})
+        finally:
+            runtime.start("replicas")
+        assert asked.result(30) == (200, runtime.models["plain"].truth.tolist())
+
+
+def held_by_activator(runtime, revision):
+    told = httpx.get(f"{runtime.conn.address('envoy_stats')}/activator/metrics").text
+    lines = [line for line in told.splitlines() if line.startswith("kn_revision_request_queued") and revision in line]
+    return sum(float(line.rpartition(" ")[2]) for line in lines)
