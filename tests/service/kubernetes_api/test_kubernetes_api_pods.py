@@ -179,6 +179,10 @@ def test_pods_cannot_be_written_entered_or_measured(replicas: Replicas, kubectl:
     assert "unable to upgrade connection" in kubectl("port-forward", name, "1234:80", fails=True)
     assert "Metrics API not available" in kubectl("top", "pod", fails=True)
     assert "Running" in kubectl("get", "pod", name)
+    assert kubectl("auth", "can-i", "delete", "pods", fails=True).startswith("no")
+    assert kubectl("auth", "can-i", "get", "pods", "--subresource=log").strip() == "yes"
+    assert "pods/log" in kubectl("auth", "can-i", "--list")
+    assert "yard" in kubectl("auth", "whoami")
 
 
 def test_the_one_node_is_this_machine(replicas: Replicas, kubectl: Kubectl) -> None:

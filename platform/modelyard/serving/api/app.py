@@ -12,7 +12,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from modelyard.serving.api import bodies, deletions, discovery, errors, handlers, managed_fields, openapi, writes
+from modelyard.serving.api import deletions, discovery, errors, handlers, managed_fields, openapi, reviews, writes
 from modelyard.serving.api.calls import Call, answer, read_call
 from modelyard.serving.api.logs import log_answer
 from modelyard.serving.api.namespaces import ensure_namespace
@@ -175,17 +175,11 @@ def _discovery_routes() -> list[BaseRoute]:
     async def ready(_: Request) -> Response:
         return PlainTextResponse("ok")
 
-    async def may(request: Request) -> Response:
-        sent = request.headers.get("content-type")
-        asked = bodies.decode(await request.body(), sent, bodies.OBJECT_TYPES, "SelfSubjectAccessReview")
-        spec = asked.get("spec") if isinstance(asked, dict) else None
-        return answer({**discovery.ACCESS_REVIEW, "spec": spec or {}}, 201)
-
     routes: list[BaseRoute] = [Route(path, ready) for path in ("/healthz", "/livez", "/readyz")]
     routes += [Route(path, version) for path in ("/version", "/version/")]
     routes += [Route(path, api) for path in ("/api", "/api/")] + [Route(path, apis) for path in ("/apis", "/apis/")]
     routes += [Route("/api/v1", core), Route("/api/v1/", core)]
-    routes.append(Route("/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", may, methods=["POST"]))
+    routes += reviews.routes()
     for group, versions in discovery.groups().items():
         routes += _group_routes(group, versions)
     return routes

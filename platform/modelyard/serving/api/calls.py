@@ -107,11 +107,16 @@ async def read_call(request: Request, store: Store, resource: Resource) -> Call:
         name=path.get("name", ""),
         query=request.query_params,
         headers=request.headers,
-        body=await _read_body(request),
+        body=await read_body(request),
     )
 
 
-async def _read_body(request: Request) -> bytes:
+async def read_body(request: Request) -> bytes:
+    """The body of a request, if it is not too large.
+
+    Raises:
+        ApiError: 413.
+    """
     parts, size = [], 0
     async for part in request.stream():
         size += len(part)

@@ -28,15 +28,6 @@ VERSION = {
 }
 """The Kubernetes whose answers this API mirrors; clients read major, minor and gitVersion."""
 
-ACCESS_REVIEW = {
-    "kind": "SelfSubjectAccessReview",
-    "apiVersion": "authorization.k8s.io/v1",
-    "metadata": {},
-    "spec": {},
-    "status": {"allowed": True, "reason": "the yard's token may do everything"},
-}
-"""Answer to `kubectl auth can-i`: there is one token and it may do all."""
-
 
 def groups() -> dict[str, list[str]]:
     """Versions of every named group."""

@@ -108,6 +108,9 @@ MESSAGES: dict[str, Message] = {
         )
     },
     "NonResourceAttributes": {1: Field("path"), 2: Field("verb")},
+    "SelfSubjectRulesReview": {1: Field("metadata", "ObjectMeta"), 2: Field("spec", "SelfSubjectRulesReviewSpec")},
+    "SelfSubjectRulesReviewSpec": {1: Field("namespace")},
+    "SelfSubjectReview": {1: Field("metadata", "ObjectMeta")},
     "DeleteOptions": {
         1: Field("gracePeriodSeconds", "number"),
         2: Field("preconditions", "Preconditions"),

@@ -170,6 +170,151 @@ ACCESS_REVIEWS = Resource(
     namespaced=False,
     verbs=("create",),
 )
+RULES_REVIEWS = Resource(
+    group="authorization.k8s.io",
+    version="v1",
+    plural="selfsubjectrulesreviews",
+    singular="selfsubjectrulesreview",
+    kind="SelfSubjectRulesReview",
+    stored=None,
+    namespaced=False,
+    verbs=("create",),
+)
+SELF_REVIEWS = Resource(
+    group="authentication.k8s.io",
+    version="v1",
+    plural="selfsubjectreviews",
+    singular="selfsubjectreview",
+    kind="SelfSubjectReview",
+    stored=None,
+    namespaced=False,
+    verbs=("create",),
+)
+SERVICES = Resource(
+    group="serving.kserve.io",
+    version="v1beta1",
+    plural="inferenceservices",
+    singular="inferenceservice",
+    kind="InferenceService",
+    stored="inferenceservices",
+    verbs=READ + WRITE,
+    short_names=("isvc",),
+    has_status=True,
+)
+NAMESPACES = Resource(
+    group="",
+    version="v1",
+    plural="namespaces",
+    singular="namespace",
+    kind="Namespace",
+    stored="namespaces",
+    namespaced=False,
+    verbs=(*READ, "create", "delete", "patch", "update"),
+    short_names=("ns",),
+    selectable=("metadata.name", "status.phase"),
+    takes_strategic_merge=True,
+)
+SECRETS = Resource(
+    group="",
+    version="v1",
+    plural="secrets",
+    singular="secret",
+    kind="Secret",
+    stored="secrets",
+    verbs=READ + WRITE,
+    selectable=("metadata.name", "metadata.namespace", "type"),
+    takes_strategic_merge=True,
+)
+SERVICEACCOUNTS = Resource(
+    group="",
+    version="v1",
+    plural="serviceaccounts",
+    singular="serviceaccount",
+    kind="ServiceAccount",
+    stored="serviceaccounts",
+    verbs=READ + WRITE,
+    short_names=("sa",),
+    takes_strategic_merge=True,
+)
+CONFIGMAPS = Resource(
+    group="",
+    version="v1",
+    plural="configmaps",
+    singular="configmap",
+    kind="ConfigMap",
+    stored="configmaps",
+    verbs=READ + WRITE,
+    short_names=("cm",),
+    takes_strategic_merge=True,
+)
+EVENTS = Resource(
+    group="",
+    version="v1",
+    plural="events",
+    singular="event",
+    kind="Event",
+    stored="events",
+    short_names=("ev",),
+    selectable=(
+        "metadata.name",
+        "metadata.namespace",
+        "involvedObject.kind",
+        "involvedObject.namespace",
+        "involvedObject.name",
+        "involvedObject.uid",
+        "involvedObject.apiVersion",
+        "involvedObject.resourceVersion",
+        "involvedObject.fieldPath",
+        "reason",
+        "reportingComponent",
+        "source",
+        "type",
+    ),
+)
+PODS = Resource(
+    group="",
+    version="v1",
+    plural="pods",
+    singular="pod",
+    kind="Pod",
+    stored="pods",
+    short_names=("po",),
+    categories=("all",),
+    has_log=True,
+    selectable=(
+        "metadata.name",
+        "metadata.namespace",
+        "spec.nodeName",
+        "spec.restartPolicy",
+        "spec.schedulerName",
+        "spec.serviceAccountName",
+        "spec.hostNetwork",
+        "status.phase",
+        "status.podIP",
+        "status.nominatedNodeName",
+    ),
+)
+NODES = Resource(
+    group="",
+    version="v1",
+    plural="nodes",
+    singular="node",
+    kind="Node",
+    stored="nodes",
+    namespaced=False,
+    short_names=("no",),
+    selectable=("metadata.name", "spec.unschedulable"),
+)
+ACCESS_REVIEWS = Resource(
+    group="authorization.k8s.io",
+    version="v1",
+    plural="selfsubjectaccessreviews",
+    singular="selfsubjectaccessreview",
+    kind="SelfSubjectAccessReview",
+    stored=None,
+    namespaced=False,
+    verbs=("create",),
+)
 SERVICES = Resource("", "v1", "services", "service", "Service", None, short_names=("svc",))
 
 RESOURCES = (
@@ -183,6 +328,8 @@ RESOURCES = (
     NODES,
     SERVICES,
     ACCESS_REVIEWS,
+    RULES_REVIEWS,
+    SELF_REVIEWS,
 )
 
 
