@@ -18,7 +18,7 @@ from modelyard.autoscaling.prediction import predict
 from modelyard.autoscaling.spec import ScalingSpec, scaling_spec
 from modelyard.drawing.timeline import Band, Curve, Panel
 from modelyard.load.figures import latency_panel, replicas, step_of
-from modelyard.load.measures import Request, between, concurrency, failures, first_failure, latency_ms
+from modelyard.load.measures import Request, between, concurrency, failures, first_failure, latency_ms, rate
 from modelyard.load.objectives import Objective, Verdict
 from modelyard.load.replicas import Looks, Stage, begins, overshoot, peak, reaction_s, settled, users_at
 from modelyard.load.running import AUTOSCALER, LoadTest, Outcome
@@ -119,7 +119,8 @@ def judge(test: LoadTest, requests: Sequence[Request], plan: Sequence[Stage], sp
     """Verdicts and chart of what was measured, beside what was predicted for the very load."""
     total = begins(plan)[-1]
     first = min((request.started for request in requests), default=test.began)
-    load = [(float(at), value) for at, value in enumerate(concurrency(requests, first, total))]
+    metric = rate if spec.metric == "rps" else concurrency
+    load = [(float(at), value) for at, value in enumerate(metric(requests, first, total))]
     predicted = predict(spec, load, start_latency_s=START_LATENCY_S)
     expected: Looks = [(at, ready) for at, _, ready in predicted]
     seen: Looks = [(sample.time - first, sample.ready) for sample in test.samples]
