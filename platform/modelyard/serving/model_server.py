@@ -95,26 +95,9 @@ def run_model_server(
         serving: called when it listens.
     """
     port = listening.getsockname()[1]
-    # KServe's answers are of a class that FastAPI warns of; written into the log at each request, it costs time.
-    warnings.filterwarnings("ignore", message="ORJSONResponse is deprecated")
     turns = Turns()
     model.predict = Predicting(model.predict, turns).predict
-    arguments = parse_arguments(spec.args, model_name=spec.inferenceservice)
-    if arguments.enable_docs_url:
-        app.docs_url = "/docs"
-        app.setup()
-    logging_latency = arguments.enable_latency_logging
-    server = ModelServer(http_port=port, enable_grpc=False, enable_latency_logging=logging_latency, event_loop="uvloop")
-    server._register_and_check_atleast_one_model_is_ready([model])
-    rest = LoopbackServer(
-        "kserve.model_server:app",
-        server.dataplane,
-        server.model_repository_extension,
-        port,
-        grace_period=timeout_s,
-        event_loop="uvloop",
-        timeout_keep_alive=arguments.timeout_keep_alive,
-    )
+    rest = rest_server(model, spec, port=port, grace_s=timeout_s)
     behind = payload_log_from(app, spec, port=port, started=serving)
     proxy = queue_proxy_from(behind, spec, port=port, timeout_s=timeout_s, turns=turns)
     rest.config.host = "127.0.0.1"
@@ -127,3 +110,25 @@ def run_model_server(
     access = logging.getLogger("uvicorn.access")
     access.handlers, access.propagate = [], False
     rest.run(sockets=[listening])
+
+
+def rest_server(model: Model, spec: ReplicaSpec, *, port: int, grace_s: int) -> LoopbackServer:
+    """KServe's server with the model, as the predictor's arguments ask for it; it does not run yet."""
+    # KServe's answers are of a class that FastAPI warns of; written into the log at each request, it costs time.
+    warnings.filterwarnings("ignore", message="ORJSONResponse is deprecated")
+    arguments = parse_arguments(spec.args, model_name=spec.inferenceservice)
+    if arguments.enable_docs_url:
+        app.docs_url = "/docs"
+        app.setup()
+    logged = arguments.enable_latency_logging
+    server = ModelServer(http_port=port, enable_grpc=False, enable_latency_logging=logged, event_loop="uvloop")
+    server._register_and_check_atleast_one_model_is_ready([model])
+    return LoopbackServer(
+        "kserve.model_server:app",
+        server.dataplane,
+        server.model_repository_extension,
+        port,
+        grace_period=grace_s,
+        event_loop="uvloop",
+        timeout_keep_alive=arguments.timeout_keep_alive,
+    )

@@ -150,6 +150,21 @@ class Unloadable:
         return (eval, ("__import__('library_that_is_not_there')",))
 
 
+class Greeter:
+    """Answers what it found in its environment when it was loaded."""
+
+    def __setstate__(self, _: Any) -> None:
+        import os
+
+        self.found = [os.environ["GREETING"], os.environ["CUDA_VISIBLE_DEVICES"]]
+
+    def __getstate__(self) -> Any:
+        return {"found": []}
+
+    def predict(self, rows: Any) -> Any:
+        return self.found
+
+
 class Exiting:
     """Ends the process with an exception outside of a request."""
 
@@ -168,7 +183,8 @@ class Exiting:
 
 def put_models(folder: Path) -> None:
     cloudpickle.register_pickle_by_value(sys.modules[__name__])
-    for name, model in (("spinner", Spinner()), ("unloadable", Unloadable()), ("exiting", Exiting())):
+    models = {"spinner": Spinner(), "unloadable": Unloadable(), "exiting": Exiting(), "greeter": Greeter()}
+    for name, model in models.items():
         (folder / name).mkdir()
         (folder / name / "model.pkl").write_bytes(cloudpickle.dumps(model))
 

@@ -165,7 +165,7 @@ def test_onnx_of_a_network_as_pytorch_exports_it(fleet, data):
 
 
 @pytest.mark.parametrize("flavour", ["pyfunc", "xgboost", "lightgbm"])
-def test_mlflow_serves_any_flavour_through_pyfunc(fleet, data, flavour):
+def test_mlflow_serves_any_flavour_through_pyfunc(fleet, data, tmp_path, flavour):
     if flavour != "pyfunc":
         needs(flavour)
     rows, classes, _ = data
@@ -174,7 +174,7 @@ def test_mlflow_serves_any_flavour_through_pyfunc(fleet, data, flavour):
     with warnings.catch_warnings(action="ignore"):  # MLflow's own, at import, of a class and at saving
         import mlflow.pyfunc  # noqa: F401
 
-        save, truth = MAKERS[flavour](rows, classes)
+        save, truth = MAKERS[flavour](tmp_path, rows, classes)
         logging.disable(logging.WARNING)
         try:
             save(str(path))
@@ -186,22 +186,27 @@ def test_mlflow_serves_any_flavour_through_pyfunc(fleet, data, flavour):
     np.testing.assert_allclose(output, truth(asked), rtol=1e-6)
 
 
-def make_pyfunc(rows, classes):
+def make_pyfunc(folder, rows, classes):
     """A model of somebody's own, with a signature of tensors as those of PyTorch and TensorFlow have."""
     import mlflow.pyfunc
     from mlflow.models import ModelSignature
     from mlflow.types import Schema, TensorSpec
 
-    class Sum(mlflow.pyfunc.PythonModel):
-        def predict(self, context, model_input, params=None):
-            return model_input.sum(axis=1)
+    code = folder / "summing.py"
+    code.write_text("""
+class Sum:
+    def predict(self, model_input, params=None):
+        return model_input.sum(axis=1)
 
+def _load_pyfunc(path):
+    return Sum()
+""")
     signature = ModelSignature(Schema([TensorSpec(np.dtype("float64"), (-1, 4))]))
-    options = {"python_model": Sum(), "signature": signature, "pip_requirements": []}
+    options = {"loader_module": "summing", "code_paths": [str(code)], "signature": signature, "pip_requirements": []}
     return lambda path: mlflow.pyfunc.save_model(path, **options), lambda asked: asked.sum(axis=1)
 
 
-def make_xgboost(rows, classes):
+def make_xgboost(_, rows, classes):
     import mlflow.xgboost
     import xgboost
 
@@ -209,7 +214,7 @@ def make_xgboost(rows, classes):
     return lambda path: mlflow.xgboost.save_model(model, path, pip_requirements=[]), model.predict
 
 
-def make_lightgbm(rows, classes):
+def make_lightgbm(_, rows, classes):
     import lightgbm
     import mlflow.lightgbm
 

@@ -3,6 +3,7 @@
 import os
 import signal
 
+import httpx
 import psutil
 import pytest
 
@@ -76,3 +77,15 @@ def test_the_pool_is_filled_again_when_a_waiting_process_was_killed(spawning, pr
     wait_until(
         lambda: len([c for c in children() if c.status() != "zombie"]) == 1, what="a new one to wait", deadline_s=20
     )
+
+
+def test_arguments_of_the_model_server_count(fleet, predict):
+    record = fleet.start("spinner", args=["--enable_docs_url=true", "--enable_latency_logging", "true"])
+    assert "swagger" in httpx.get(f"{record.address}/docs").text
+    predict(record, [[0]])
+    wait_until(lambda: "predict_ms" in fleet.log(record.name), what="a line for the request", deadline_s=5)
+
+
+def test_variables_of_the_predictor_are_there_when_the_model_is_loaded(fleet, predict):
+    record = fleet.start("greeter", env={"GREETING": "hello"}, gpus=["GPU-7", "GPU-8"])
+    assert predict(record, [[0]]).json() == {"predictions": ["hello", "GPU-7,GPU-8"]}

@@ -48,7 +48,7 @@ def load_predictor(model_format: str, name: str, folder: Path, *, threads: int =
 
     Raises:
         ValueError: no such format.
-        ModuleNotFoundError: a framework is missing; the message names the command that installs it.
+        ModuleNotFoundError: a module is missing; of a format's framework the command is named that installs it.
         Exception: whatever the format's own loader raises for a folder that it cannot load.
     """
     if model_format not in FORMATS:
@@ -58,12 +58,8 @@ def load_predictor(model_format: str, name: str, folder: Path, *, threads: int =
     try:
         return getattr(importlib.import_module(module), kind)(name, folder, **options)
     except ModuleNotFoundError as error:
-        raise ModuleNotFoundError(missing_told(error.name or str(error)), name=error.name) from error
-
-
-def missing_told(module: str) -> str:
-    """What is said of a module that is not there."""
-    package = module.partition(".")[0]
-    if package in ADDED_BY:
-        return f"No module named {package!r}: ./invoke add-format {ADDED_BY[package]}"
-    return f"No module named {package!r}, which the model needs"
+        package = (error.name or "").partition(".")[0]
+        if package not in ADDED_BY:
+            raise
+        told = f"No module named {package!r}: ./invoke add-format {ADDED_BY[package]}"
+        raise ModuleNotFoundError(told, name=package) from error

@@ -103,5 +103,7 @@ def test_a_missing_framework_is_named_with_the_command_that_installs_it(tmp_path
         predictors.load_predictor(format_name, "m", tmp_path)
 
 
-def test_another_missing_module_is_named():
-    assert predictors.missing_told("torch.nn") == "No module named 'torch', which the model needs"
+def test_another_missing_module_is_told_in_pythons_words(tmp_path):
+    (tmp_path / "model.pkl").write_bytes(b"clibrary_that_is_not_there\nModel\n.")
+    with pytest.raises(ModuleNotFoundError, match=r"^No module named 'library_that_is_not_there'$"):
+        predictors.load_predictor("sklearn", "m", tmp_path)
