@@ -41,12 +41,14 @@ def test_a_killed_replica_is_replaced_and_the_service_stays_ready(runtime, deplo
     assert word(runtime.services.get("flights"), "Ready") == ("True", "")
 
 
-def test_replicas_outlive_warm_parent_and_control_plane_and_are_adopted(runtime, deployed, under_traffic):
+def test_replicas_outlive_warm_parent_control_plane_and_activator_and_are_adopted(runtime, deployed, under_traffic):
     deployed("flights", "one")
     before = {r.name: r.pid for r in runtime.replicas()}
     with under_traffic("flights", "one") as seen:
         runtime.end("serving", signal.SIGKILL)
         runtime.end("replicas", signal.SIGKILL)
+        runtime.end("activator", signal.SIGKILL)
+        runtime.start("activator")
         runtime.start("serving")
         runtime.start("replicas")
         held = runtime.services.wait_ready("flights", generation=1, deadline_s=30)

@@ -13,10 +13,11 @@ NAME = "naps"
 ONE, TWO = (f"{NAME}-predictor-0000{number}" for number in (1, 2))
 
 
-@pytest.fixture
-def asleep(runtime, deployed, grace_of_6s):
-    deployed(NAME, "plain", annotations=WINDOW, minReplicas=0)
-    sleep(runtime)
+@pytest.fixture(scope="module", autouse=True)
+def sleeper(runtime, grace_of_6s):
+    runtime.deploy(NAME, "plain", annotations=WINDOW, minReplicas=0)
+    yield
+    runtime.delete(NAME)
 
 
 def of(runtime):
@@ -38,7 +39,8 @@ def patched(runtime, canary):
     return [(entry["revisionName"], entry["percent"]) for entry in traffic(held)]
 
 
-def test_a_service_sleeps_stays_ready_wakes_for_all_who_call_and_moves_its_traffic_to_what_sleeps(runtime, asleep):
+def test_a_service_sleeps_stays_ready_wakes_for_all_who_call_and_moves_its_traffic_to_what_sleeps(runtime):
+    sleep(runtime)
     held = runtime.services.get(NAME)
     assert condition(held, "Ready")["status"] == "True"
     assert held["status"]["modelStatus"]["transitionStatus"] == "UpToDate"
@@ -58,17 +60,21 @@ def test_a_service_sleeps_stays_ready_wakes_for_all_who_call_and_moves_its_traff
     assert ask(runtime) == good
 
 
-def test_a_request_that_waits_for_a_revision_is_answered_though_the_traffic_leaves_it(runtime, asleep):
-    runtime.services.patch(NAME, {"metadata": {"annotations": {"example.com/build": "2"}}})
-    wait_until(lambda: of(runtime) == [TWO], what="the second revision alone", deadline_s=30)
+def test_a_request_that_waits_for_a_revision_is_answered_though_the_traffic_leaves_it(runtime):
+    before = traffic(runtime.services.get(NAME))[0]["revisionName"]
+    runtime.services.patch(NAME, {"metadata": {"annotations": {"example.com/build": "3"}}})
+    latest = wait_until(
+        lambda: (now := traffic(runtime.services.get(NAME))[0]["revisionName"]) != before and now,
+        what="a revision that is rolled out",
+        deadline_s=30,
+    )
     sleep(runtime)
     runtime.end("replicas")  # nothing can start
     with ThreadPoolExecutor(1) as pool:
         try:
             asked = pool.submit(ask, runtime)
-            wait_until(lambda: held_by_activator(runtime, TWO), what="the request to be held", deadline_s=10)
-            assert patched(runtime, 0) == [(TWO, 0), (ONE, 100)]
-            runtime.services.patch(NAME, {"metadata": {"annotations": {"example.com/build": "3"}}})
+            wait_until(lambda: held_by_activator(runtime, latest), what="the request to be held", deadline_s=10)
+            assert patched(runtime, 0) == [(latest, 0), (before, 100)]
         finally:
             runtime.start("replicas")
         assert asked.result(30) == (200, runtime.models["plain"].truth.tolist())
