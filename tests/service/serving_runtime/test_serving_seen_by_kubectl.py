@@ -83,10 +83,11 @@ def test_a_followed_log_shows_what_a_replica_writes_and_ends_when_it_is_killed(r
 def test_the_traceback_of_a_model_that_cannot_be_loaded_is_in_the_pods_log(runtime, kubectl):
     runtime.apply("flights", "plain", uri="s3://mlflow/nothing-there")
     try:
+        # Its fourth end in a row: the first is made good at once, and after this one it waits four seconds.
         pod = wait_until(
-            lambda: [p for p in pods(kubectl) if "waiting" in p["status"]["containerStatuses"][0]["state"]],
+            lambda: [p for p in pods(kubectl) if waits(p) and p["status"]["containerStatuses"][0]["restartCount"] >= 4],
             what="the pod to wait for its restart",
-            deadline_s=30,
+            deadline_s=40,
         )[0]
         assert pod["status"]["containerStatuses"][0]["state"]["waiting"]["reason"] == "CrashLoopBackOff"
         assert "CrashLoopBackOff" in kubectl("get", "pods", "-l", LABEL)
@@ -94,3 +95,7 @@ def test_the_traceback_of_a_model_that_cannot_be_loaded_is_in_the_pods_log(runti
         assert "nothing-there" in kubectl("logs", pod["metadata"]["name"])
     finally:
         runtime.delete("flights")
+
+
+def waits(pod):
+    return "waiting" in pod["status"]["containerStatuses"][0]["state"]
