@@ -38,7 +38,8 @@ def page(test: LoadTest, outcome: Outcome, chart: str, about: str) -> str:
     """The whole document."""
     held = exit_code(outcome.verdicts) == 0
     missed = sum(not verdict.held for verdict in outcome.verdicts)
-    headline = "The SLO is met" if held else f"{missed} of {len(outcome.verdicts)} objectives {'is' if missed == 1 else 'are'} missed"
+    told = f"{missed} of {len(outcome.verdicts)} objectives {'is' if missed == 1 else 'are'} missed"
+    headline = "The SLO is met" if held else told
     rows = "".join(
         f'<tr class="{"held" if v.held else "failed"}"><td>{escape(v.claim)}</td><td>{escape(v.measured)}</td>'
         f'<td>{escape(v.asked)}</td><td><span class="mark">{"held" if v.held else "not held"}</span></td></tr>'

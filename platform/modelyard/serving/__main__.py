@@ -17,6 +17,7 @@ from modelyard.serving.controller import Controller, ControllerConfig
 from modelyard.serving.envoy_bootstrap import write_bootstrap
 from modelyard.serving.envoy_files import Gateway
 from modelyard.serving.gateway import watched_folder
+from modelyard.serving.gpus import gpu_inventory
 from modelyard.serving.replicas import only_one
 from modelyard.serving.seeds import seed
 from modelyard.serving.store import Store
@@ -72,6 +73,7 @@ async def serve(conn: Connections, settings: Settings) -> None:
         extra_routes=[Route("/metrics", metrics_endpoint)],
         namespaces=("default", "kube-system", settings.namespace),
         logs=conn.layout.logs,
+        gpus=len(gpu_inventory()),
     )
     tls = conn.layout.tls
     server = Server(

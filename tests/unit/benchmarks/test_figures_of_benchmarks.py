@@ -57,8 +57,8 @@ def test_an_unknown_benchmark_is_refused_with_those_that_there_are(monkeypatch, 
     with pytest.raises(SystemExit, match="2"):
         main()
     assert (
-        "no benchmark nothing: there are command_line, autoscaler, kubernetes_api, memory, gateway, activator, replicas, up"
-        in capsys.readouterr().err
+        "no benchmark nothing: there are command_line, autoscaler, kubernetes_api, memory, gateway, activator,"
+        " replicas, up" in capsys.readouterr().err
     )
 
 
