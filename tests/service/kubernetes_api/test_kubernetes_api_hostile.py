@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import re
 import socket
 import ssl
@@ -15,9 +16,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from conftest import LiveApi
 
-pytestmark = pytest.mark.timeout(120)
+# asyncio leaves the transport of a client that goes in the middle of a handshake to the garbage collector, which says so.
+pytestmark = [
+    pytest.mark.timeout(120),
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
 
 TOKEN = "token-of-the-tests"
 """Of the fixture live_api."""
@@ -30,6 +37,12 @@ bounded = settings(
 )
 PATH = b"/apis/serving.kserve.io/v1beta1/inferenceservices"
 AUTHORIZED = b"Authorization: Bearer " + TOKEN.encode() + b"\r\n"
+
+
+@pytest.fixture(autouse=True)
+def garbage_of_each_test_is_its_own() -> Iterator[None]:
+    yield
+    gc.collect()
 
 
 @cache

@@ -89,7 +89,7 @@ def test_the_plan_of_a_yard_that_is_up_keeps_everything(up, shell):
 def test_logs_of_one_service_and_of_one_that_is_not_there(up, shell):
     assert "NOTICE" in shell("invoke logs objectstore").stdout
     done = shell("invoke logs mlfow", ok=False)
-    assert done.stderr.startswith("error: there is no log of 'mlfow'\n  allowed: alertmanager, ")
+    assert done.stderr.startswith("error: there is no log of 'mlfow'\n  allowed: activator, alertmanager, ")
 
 
 def test_open_prints_addresses_where_there_is_no_browser(up, shell):
