@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from conftest import LiveApi
 
-# asyncio leaves the transport of a client that goes in the middle of a handshake to the garbage collector, which says so.
+# asyncio leaves the transport of a client that goes in mid-handshake to the garbage collector, which says so.
 pytestmark = [
     pytest.mark.timeout(120),
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
