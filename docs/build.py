@@ -97,7 +97,7 @@ def settings_page() -> str:
 
 def fields_page() -> str:
     """docs/fields.md: every field of an InferenceService, and what becomes of it on this machine."""
-    from modelyard.serving import unserved as told
+    from modelyard.serving.spec import unserved as told
 
     parts = [
         ("spec", told.SPEC_SERVED, {}, told.SPEC_NEEDS_CLUSTER),

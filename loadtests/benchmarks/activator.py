@@ -15,8 +15,8 @@ from loadtests.benchmarks.figures import Figure, ratio_of_rounds
 from loadtests.benchmarks.http_load import CONNECTIONS, Request, send
 from loadtests.benchmarks.yards import fresh_yard
 from modelyard.connections import Connections
-from modelyard.serving.envoy_bootstrap import bootstrap
-from modelyard.serving.gateway import Backend, Route, Share, TrafficTable, envoy_files, replace_file
+from modelyard.serving.gateway.bootstrap import bootstrap
+from modelyard.serving.gateway.tables import Backend, Route, Share, TrafficTable, envoy_files, replace_file
 from modelyard.settings import load_settings
 from modelyard.toolbox import Toolbox
 from modelyard.waiting import wait_until

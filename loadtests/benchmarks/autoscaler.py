@@ -18,7 +18,7 @@ import orjson
 from loadtests.benchmarks.figures import Figure, ratio_of_medians
 from modelyard.autoscaling.revision import Outcome, RevisionScaler
 from modelyard.autoscaling.spec import ScalingSpec
-from modelyard.serving.replica_stats import Stat, load_between, stat_from, total_load
+from modelyard.serving.scaling.stats import Stat, load_between, stat_from, total_load
 
 REPLICAS = 1000
 REQUESTS_PER_S = 50_000.0

@@ -17,8 +17,8 @@ def main() -> int:
     listening.bind(("127.0.0.1", 0))
     print(listening.getsockname()[1], flush=True)
 
-    from modelyard.serving.replica import serve_replica
-    from modelyard.serving.replica_records import ReplicaSpec
+    from modelyard.serving.replicas.records import ReplicaSpec
+    from modelyard.serving.replicas.replica import serve_replica
 
     folder = Path(sys.argv[2])
     (folder / "records").mkdir(parents=True, exist_ok=True)

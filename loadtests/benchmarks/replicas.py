@@ -17,7 +17,7 @@ from loadtests.benchmarks import iris
 from loadtests.benchmarks.figures import Figure, ratio_of_medians
 from loadtests.benchmarks.yards import some_services
 from modelyard.connections import Connections
-from modelyard.serving.replica_records import ReplicaSpec
+from modelyard.serving.replicas.records import ReplicaSpec
 from modelyard.waiting import wait_until
 
 ROUNDS = 5

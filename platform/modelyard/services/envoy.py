@@ -9,7 +9,7 @@ from modelyard.services.service import Context, Process, Service
 
 def process(context: Context) -> Process:
     """Bootstrap by the serving package, which also writes the routes that Envoy follows while it runs."""
-    from modelyard.serving.envoy_bootstrap import write_bootstrap
+    from modelyard.serving.gateway.bootstrap import write_bootstrap
 
     bootstrap = write_bootstrap(context.conn)
     return Process(

@@ -11,14 +11,14 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from modelyard.connections import Connections, connect
-from modelyard.serving import metrics
 from modelyard.serving.api import create_app
-from modelyard.serving.controller import Controller, ControllerConfig
-from modelyard.serving.envoy_bootstrap import write_bootstrap
-from modelyard.serving.envoy_files import Gateway
-from modelyard.serving.gateway import watched_folder
+from modelyard.serving.controller import metrics
+from modelyard.serving.controller.controller import Controller, ControllerConfig
+from modelyard.serving.gateway.bootstrap import write_bootstrap
+from modelyard.serving.gateway.files import Gateway
+from modelyard.serving.gateway.tables import watched_folder
 from modelyard.serving.gpus import gpu_inventory
-from modelyard.serving.replicas import only_one
+from modelyard.serving.replicas.parent import only_one
 from modelyard.serving.seeds import seed
 from modelyard.serving.store import Store
 from modelyard.settings import Settings, load_settings

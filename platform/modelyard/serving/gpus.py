@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from modelyard.serving.specs import model_of
+from modelyard.serving.spec.replicas import model_of
 
 GPU = "nvidia.com/gpu"
 ANSWER_WITHIN_S = 10.0

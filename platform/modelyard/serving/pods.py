@@ -13,9 +13,9 @@ from typing import Any
 
 import orjson
 
+from modelyard.serving.controller.revisions import Failure
 from modelyard.serving.nodes import node_name
-from modelyard.serving.replica_records import ReplicaRecord
-from modelyard.serving.revisions import Failure
+from modelyard.serving.replicas.records import ReplicaRecord
 from modelyard.serving.store import Store, timestamp
 
 Object = dict[str, Any]

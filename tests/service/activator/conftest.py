@@ -19,11 +19,11 @@ import orjson
 import pytest
 from yarl import URL
 
-from modelyard.serving.activator_client import ActivatorClient
-from modelyard.serving.activator_messages import TableEntry
-from modelyard.serving.envoy_bootstrap import bootstrap
-from modelyard.serving.envoy_files import Gateway
-from modelyard.serving.gateway import Backend, Route, Share, TrafficTable, envoy_files, replace_file
+from modelyard.serving.activator.client import ActivatorClient
+from modelyard.serving.activator.messages import TableEntry
+from modelyard.serving.gateway.bootstrap import bootstrap
+from modelyard.serving.gateway.files import Gateway
+from modelyard.serving.gateway.tables import Backend, Route, Share, TrafficTable, envoy_files, replace_file
 from modelyard.waiting import wait_until
 
 STAND_IN = Path(__file__).with_name("stand_in.py")

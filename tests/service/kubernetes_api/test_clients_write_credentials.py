@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from modelyard.serving.storage_credentials import storage_environment
+from modelyard.serving.models.credentials import storage_environment
 
 if TYPE_CHECKING:
     from conftest import LiveApi

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from modelyard.serving.controller.revisions import Failure, decide_revision
 from modelyard.serving.events import Recorder
 from modelyard.serving.pods import insufficient, keep_pods, pending_pod, pod_of, replica_name
-from modelyard.serving.replica_records import ReplicaRecord, ReplicaSpec
-from modelyard.serving.revisions import Failure, decide_revision
+from modelyard.serving.replicas.records import ReplicaRecord, ReplicaSpec
 from modelyard.waiting import wait_until
 
 if TYPE_CHECKING:

@@ -21,12 +21,12 @@ import psutil
 import pytest
 
 from modelyard.connections import Connections, connect
-from modelyard.serving.replica_records import ReplicaRecord, ReplicaSpec, read_replica_records
-from modelyard.serving.replicas_client import ReplicasClient, ask_replicas
+from modelyard.serving.replicas.client import ReplicasClient, ask_replicas
+from modelyard.serving.replicas.records import ReplicaRecord, ReplicaSpec, read_replica_records
 from modelyard.waiting import wait_until
 from modelyard.yard.record import new_record, write_record
 
-PARENT = "from modelyard.serving.replicas import main; main({platform!r}, spares=1)"
+PARENT = "from modelyard.serving.replicas.parent import main; main({platform!r}, spares=1)"
 
 
 @dataclass

@@ -32,9 +32,9 @@ from modelyard.codec import encode_rows
 from modelyard.connections import Connections, connect
 from modelyard.digest import model_digest
 from modelyard.kube import InferenceServices
-from modelyard.serving.envoy_bootstrap import write_bootstrap
-from modelyard.serving.replica_records import ReplicaRecord, read_replica_records
-from modelyard.serving.replicas_client import ask_replicas
+from modelyard.serving.gateway.bootstrap import write_bootstrap
+from modelyard.serving.replicas.client import ask_replicas
+from modelyard.serving.replicas.records import ReplicaRecord, read_replica_records
 from modelyard.waiting import wait_until
 from modelyard.yard.layout import PORT_BLOCK
 from modelyard.yard.record import new_record, write_record

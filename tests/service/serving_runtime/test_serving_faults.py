@@ -7,7 +7,7 @@ import pytest
 
 from modelyard.digest import model_digest
 from modelyard.kube import condition, traffic
-from modelyard.serving.replicas_client import ask_replicas
+from modelyard.serving.replicas.client import ask_replicas
 from modelyard.waiting import wait_until
 
 DIGEST = "modelyard.dev/model-digest"

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from modelyard.serving.controller.revisions import Failure
 from modelyard.serving.pods import (
     crashed_pod,
     insufficient,
@@ -15,8 +16,7 @@ from modelyard.serving.pods import (
     pod_of,
     replica_name,
 )
-from modelyard.serving.replica_records import ReplicaRecord, ReplicaSpec
-from modelyard.serving.revisions import Failure
+from modelyard.serving.replicas.records import ReplicaRecord, ReplicaSpec
 from modelyard.serving.store import Store, timestamp
 
 RECORDINGS = next(up / "tests" / "recordings" for up in Path(__file__).parents if (up / "pyproject.toml").exists())

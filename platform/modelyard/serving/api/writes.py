@@ -24,7 +24,7 @@ from modelyard.serving.api.namespaces import complete_namespace
 from modelyard.serving.api.patches import APPLY_PATCH, apply_patch, patch_types
 from modelyard.serving.api.query import flag, is_dry_run
 from modelyard.serving.api.resources import INFERENCESERVICES, NAMESPACES
-from modelyard.serving.scaling_config import ScalingConfig
+from modelyard.serving.scaling.config import ScalingConfig
 from modelyard.serving.store import timestamp
 
 Object = dict[str, Any]

@@ -16,11 +16,11 @@ from modelyard.autoscaling.config import AutoscalerConfig
 from modelyard.autoscaling.problems import find_problems
 from modelyard.autoscaling.spec import scaling_spec
 from modelyard.serving.api import schemas
+from modelyard.serving.controller.revisions import decide_revision, revision_from
 from modelyard.serving.gpus import asked_gpus
 from modelyard.serving.pods import insufficient, pending_pod, pod_of
-from modelyard.serving.replica_records import ReplicaRecord, ReplicaSpec
-from modelyard.serving.revisions import decide_revision, revision_from
-from modelyard.serving.specs import Refusal, decide_spec
+from modelyard.serving.replicas.records import ReplicaRecord, ReplicaSpec
+from modelyard.serving.spec.replicas import Refusal, decide_spec
 
 if TYPE_CHECKING:
     from conftest import Hostile

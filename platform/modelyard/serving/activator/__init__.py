@@ -1,0 +1,1 @@
+"""The activator: a process that holds requests while a revision has no replica."""

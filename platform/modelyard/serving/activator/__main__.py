@@ -1,0 +1,5 @@
+"""`python -m modelyard.serving.activator`."""
+
+from modelyard.serving.activator.service import main
+
+main()

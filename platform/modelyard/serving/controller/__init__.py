@@ -1,0 +1,1 @@
+"""The controller: makes what runs what the InferenceServices ask for."""

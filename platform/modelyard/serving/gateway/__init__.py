@@ -1,0 +1,1 @@
+"""Envoy: its configuration as pure functions, its files, its bootstrap."""

@@ -1,0 +1,1 @@
+"""Fetching models: from where, with which credentials, into the cache, and nowhere else."""

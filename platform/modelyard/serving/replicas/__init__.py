@@ -1,0 +1,1 @@
+"""Replicas: the warm parent that starts model servers, and the model servers."""

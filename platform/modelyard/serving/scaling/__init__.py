@@ -1,0 +1,1 @@
+"""The edges of the autoscaler: what replicas and activator tell, and when it is asked."""
