@@ -36,10 +36,11 @@ def unpack(archive: Path, kind: Kind, folder: Path, *, most_bytes: int, most_fil
         with _members(archive, kind) as members:
             for name, part in members:
                 files += 1
-                target = safe_path(folder, name)
-                target.parent.mkdir(parents=True, exist_ok=True)
-                with part, target.open("xb") as out:
-                    left_bytes -= copy_bounded(part, out, left_bytes)
+                with part:
+                    target = safe_path(folder, name)
+                    target.parent.mkdir(parents=True, exist_ok=True)
+                    with target.open("xb") as out:
+                        left_bytes -= copy_bounded(part, out, left_bytes)
                 if files > most_files:
                     raise BadArchive(f"{archive.name} holds more than {most_files} files")
     except (tarfile.TarError, zipfile.BadZipFile, EOFError, OSError, RuntimeError, ValueError) as error:
