@@ -37,6 +37,8 @@ SEQUENCES, LANES = 20, 4
 CALM_RPS, BUSY_RPS, TARGET_RPS = 20.0, 70.0, 40
 """A replica is meant for 70% of the target: one in calm, three when busy."""
 MOST_REPLICAS = 3
+SETTLED_ANSWERS = 30
+"""Answers after which a step that is given time has been under load."""
 PATIENCE_S = 60.0
 
 
@@ -119,10 +121,13 @@ class Lane:
     told: list[str] = field(default_factory=list)
 
     def do(self, step: str) -> None:
+        """Take a step; after every other one the next comes at once, into what this one has set off."""
         self.load.step = step
         began = time.monotonic()
         getattr(self, step.replace(" ", "_").replace("-", "_"))()
         self.told.append(f"{step} {time.monotonic() - began:.1f}s")
+        if self.drawn.random() < 0.5:
+            self.answered(SETTLED_ANSWERS)
 
     def scale_out(self) -> None:
         before = self.count()
@@ -171,9 +176,9 @@ class Lane:
         """Call the Kubernetes API; while no control plane is there, again and again, as any client must."""
         return wait_until(call, what=f"the API to answer about {self.name}", deadline_s=PATIENCE_S)
 
-    def answered(self) -> None:
+    def answered(self, answers: int) -> None:
         sent = self.load.sent
-        self.until(lambda: self.load.sent > sent + 3, "more answers")
+        self.until(lambda: self.load.sent >= sent + answers, "more answers")
 
     def until(self, holds: Callable[[], bool], what: str) -> None:
         wait_until(holds, what=f"{self.name}: {what}", deadline_s=PATIENCE_S, interval_s=0.05)
@@ -218,7 +223,7 @@ def run_lane(lane: Lane, planned: list[tuple[int, list[str]]], outcomes: list[st
         try:
             for step in steps:
                 lane.do(step)
-            lane.answered()
+            lane.answered(SETTLED_ANSWERS)
         except Exception as caught:
             error = f"; stuck in {lane.load.step!r}: {caught}"
             lane.load.failed.append(f"sequence {number}{error}")
