@@ -11,8 +11,9 @@ from __future__ import annotations
 import base64
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
+
+from modelyard.serving.store import timestamp
 
 Object = dict[str, Any]
 
@@ -240,6 +241,6 @@ def _signed(value: int) -> int:
 
 def _timestamp(seconds: int) -> str:
     try:
-        return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        return timestamp(seconds)
     except (OverflowError, ValueError, OSError) as error:
         raise NotProtobuf(f"a time is out of range: {seconds}") from error

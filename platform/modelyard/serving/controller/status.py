@@ -6,11 +6,11 @@ Shapes, conditions, reasons and their order as recorded from KServe 0.20 on Knat
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 from modelyard.serving.controller.revisions import Revision
 from modelyard.serving.controller.traffic import Decision, Rollout, Target
+from modelyard.serving.store import timestamp
 
 Object = dict[str, Any]
 
@@ -208,7 +208,7 @@ def _written(present: list[Object], words: dict[str, _Word], *, now: float) -> l
             condition["message"] = word.message
         held = before.get(kind, {})
         same = {key: value for key, value in held.items() if key != "lastTransitionTime"} == condition
-        condition["lastTransitionTime"] = held["lastTransitionTime"] if same else rfc3339(now)
+        condition["lastTransitionTime"] = held["lastTransitionTime"] if same else timestamp(now)
         made.append(dict(sorted(condition.items())))
     return made
 
@@ -224,7 +224,7 @@ def _model_status(observed: Observed, *, routed: bool) -> Object:
             "message": observed.problem.message,
             "modelRevisionName": observed.latest_created,
             "reason": observed.problem.reason,
-            "time": rfc3339(observed.problem.time),
+            "time": timestamp(observed.problem.time),
         }
         if observed.problem.exit_code is not None:
             failure["exitCode"] = observed.problem.exit_code
@@ -276,8 +276,3 @@ def problem_of(revision: Revision, refusal: tuple[str, str] | None, *, now: floa
 def condition_of(status: Object, kind: str) -> Object | None:
     """One condition of a status, or None where it has none of that type."""
     return next((held for held in status.get("conditions", []) if held["type"] == kind), None)
-
-
-def rfc3339(seconds: float) -> str:
-    """A time since 1970 as Kubernetes writes it."""
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
