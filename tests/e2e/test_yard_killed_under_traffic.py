@@ -141,13 +141,15 @@ def test_nothing_that_was_acknowledged_is_lost(story_yard, rows, name, capsys):
         wait_until(lambda: observe(story_yard.settings).ready or None, what=f"{name} to come back", deadline_s=60)
     seen = drained(story_yard) - rows_before
     with capsys.disabled():
-        lost = counted["answered"] * ROWS - seen
         print(
-            f"\n{name}: {counted['answered']} answered, {counted['failed']} failed, {lost} rows not seen by the monitor"
+            f"\n{name}: {counted['answered']} requests answered, {counted['failed']} failed,"
+            f" {seen} of {counted['answered'] * ROWS} acknowledged rows seen by the monitor"
         )
     after = kept(story_yard)
     assert {thing: held - after[thing] for thing, held in before.items()} == {thing: set() for thing in before}
     if name not in PATHS_OF_A_REQUEST:
         assert counted["failed"] == 0
     if name != "a replica":  # the payload log of a replica that is killed dies with it, as KServe's agent would
-        assert seen == counted["answered"] * ROWS
+        assert seen >= counted["answered"] * ROWS
+    # A request whose way back was cut was predicted and logged all the same, so it may be seen without an answer.
+    assert seen <= (counted["answered"] + counted["failed"]) * ROWS
