@@ -17,6 +17,7 @@ PORTS = {
     "monitor": 6,
     "grafana": 7,
     "envoy_stats": 8,
+    "board": 9,
 }
 """Offset of each service's port in the yard's block (design: "Ports")."""
 
@@ -88,6 +89,10 @@ class Layout:
     def log(self, service: str) -> Path:
         """Log of a service."""
         return self.logs / f"{service}.log"
+
+    def lives(self, service: str) -> Path:
+        """What the launcher notes of a service's starts (`yard/lives.py`)."""
+        return self.runtime / "lives" / service
 
     def socket(self, name: str) -> Path:
         """Path of a Unix socket of the yard."""

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from modelyard.connections import Connections
 from modelyard.services.service import Service
 from modelyard.yard import marks, supervision
+from modelyard.yard.lives import read_lives
 from modelyard.yard.plan import Observed, Seen
 
 
@@ -34,19 +35,32 @@ def observe_processes(conn: Connections, services: Iterable[Service]) -> Observe
     if supervisor_pid not in {process.pid for process in marked}:
         return Observed(None, {}, marked)
     with ThreadPoolExecutor(max_workers=8) as pool:
-        asked = {service.name: pool.submit(is_ready, service, conn) for service in services if service.name in programs}
+        asked = {
+            service.name: pool.submit(ask, service, conn)
+            for service in services
+            if service.name in programs and programs[service.name].pid is not None
+        }
         digests = _started_digests(conn)
         seen = {
-            name: Seen(
-                state=program.state,
-                pid=program.pid,
-                uptime_s=program.uptime_s,
-                ready=name in asked and program.pid is not None and asked[name].result(),
-                digest=digests.get(name, ""),
-            )
+            name: _see(conn, program, digests.get(name, ""), asked[name].result() if name in asked else None)
             for name, program in programs.items()
         }
     return Observed(supervisor_pid, seen, marked)
+
+
+def _see(conn: Connections, program: supervision.Program, digest: str, answer: str | None) -> Seen:
+    """What the supervisor, the probe (None = not asked) and the launcher tell of one service."""
+    lives = read_lives(conn.layout.lives(program.name))
+    return Seen(
+        state=program.state,
+        pid=program.pid,
+        uptime_s=program.uptime_s,
+        ready=answer == "",
+        digest=digest,
+        told=program.told if answer is None else answer,
+        waits_s=lives.waits_s if program.pid else None,
+        short_lives=lives.short,
+    )
 
 
 def _ask_supervisor(conn: Connections) -> tuple[dict[str, supervision.Program], int | None]:

@@ -13,13 +13,27 @@ HUNG_AFTER_S = 60.0
 
 @dataclass(frozen=True)
 class Seen:
-    """What was observed of one service. `ready` is the probe's answer; `state` is the supervisor's word, or ""."""
+    """What was observed of one service.
+
+    Attributes:
+        state: the supervisor's word, "" where it knows nothing.
+        pid: of the process that it runs.
+        uptime_s: seconds since that process began.
+        ready: whether its probe was answered.
+        digest: of what it was started from.
+        told: what stands between it and ready: the probe's words, or the supervisor's where no process runs.
+        waits_s: seconds until its next start, None where it is not held back.
+        short_lives: how many lives in a row ended soon after their start.
+    """
 
     state: str = ""
     pid: int | None = None
     uptime_s: float | None = None
     ready: bool = False
     digest: str = ""
+    told: str = ""
+    waits_s: float | None = None
+    short_lives: int = 0
 
 
 @dataclass(frozen=True)
@@ -98,6 +112,8 @@ def _decide(service: Wanted, seen: Seen, alive: bool) -> Operation:
     if not alive or seen.state not in ("RUNNING", "STARTING", "BACKOFF"):
         state = seen.state.lower() if alive and seen.state else "not running"
         return Operation("start", service.name, f"it is {state}")
+    if seen.waits_s is not None or seen.state == "BACKOFF":
+        return Operation("restart", service.name, "it ended again and again, and is held back")
     if seen.digest != service.digest:
         return Operation("restart", service.name, "what it is started from has changed")
     if seen.ready:

@@ -8,7 +8,7 @@ import fcntl
 import os
 import socket
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -138,6 +138,11 @@ def describe_holder(port: int) -> str:
     return "a program of another user"
 
 
+def describe_taken(taken: Mapping[str, int]) -> str:
+    """Who holds which ports, in a line; "" for none."""
+    return "; ".join(f"port {port} ({key}) is held by {describe_holder(port)}" for key, port in taken.items())
+
+
 def refuse_taken(first: int, taken: dict[str, int]) -> None:
     """Raise for ports that are held by programs that are not of this yard.
 
@@ -146,9 +151,8 @@ def refuse_taken(first: int, taken: dict[str, int]) -> None:
     """
     if not taken:
         return
-    told = "; ".join(f"port {port} ({key}) is held by {describe_holder(port)}" for key, port in taken.items())
     raise PortTaken(
-        told,
+        describe_taken(taken),
         allowed=f"the ports {first} to {first + PORT_BLOCK - 1} free, or another block",
         next_command="./invoke up --ports auto",
     )

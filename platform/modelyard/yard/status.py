@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -17,7 +16,8 @@ from modelyard.services.service import Service
 from modelyard.services.serving import list_inferenceservices
 from modelyard.settings import Settings
 from modelyard.substrates import local
-from modelyard.yard.observation import is_ready, observe_processes
+from modelyard.yard.conditions import Condition, conditions_of
+from modelyard.yard.observation import observe_processes
 from modelyard.yard.plan import Observed
 from modelyard.yard.up import yard_folder
 
@@ -25,7 +25,8 @@ from modelyard.yard.up import yard_folder
 @dataclass(frozen=True)
 class ServiceStatus:
     """One service. `memory_bytes` is the proportional share (PSS) of its process and all below it, where the system
-    tells it, else the resident size; None where the service does not run."""
+    tells it, else the resident size; None where the service does not run. The last five fields are
+    those of its Condition."""
 
     name: str
     ready: bool
@@ -34,6 +35,11 @@ class ServiceStatus:
     address: str
     memory_bytes: int | None
     uptime_s: float | None
+    state: str
+    restarts: int
+    told: str
+    log_line: str
+    next_command: str
 
 
 @dataclass(frozen=True)
@@ -63,8 +69,10 @@ def observe(settings: Settings) -> YardStatus:
     conn = connect(yard_folder(settings), settings)
     services = local.SERVICES
     observed = observe_processes(conn, services)
+    conditions = conditions_of(conn, services, observed)
     with ThreadPoolExecutor(max_workers=8) as pool:
-        found = tuple(pool.map(lambda service: _service_status(service, conn, observed), services))
+        told = pool.map(lambda service, found: _service_status(service, found, conn, observed), services, conditions)
+        found = tuple(told)
     return YardStatus(
         name=conn.name,
         folder=str(conn.layout.folder),
@@ -76,19 +84,21 @@ def observe(settings: Settings) -> YardStatus:
     )
 
 
-def _service_status(service: Service, conn: Connections, observed: Observed) -> ServiceStatus:
-    seen = observed.services.get(service.name)
-    pid = seen.pid if seen else next((p.pid for p in observed.marked if p.service == service.name), None)
-    ready = seen.ready if seen else pid is not None and is_ready(service, conn)
+def _service_status(service: Service, found: Condition, conn: Connections, observed: Observed) -> ServiceStatus:
     family = [p for p in observed.marked if p.service == service.name]
     return ServiceStatus(
         name=service.name,
-        ready=ready,
+        ready=found.state == "ready",
         optional=service.optional,
-        pid=pid,
+        pid=found.pid,
         address=conn.address(service.ports[0]) if service.ports else "",
-        memory_bytes=sum(filter(None, (memory_bytes(p.pid) for p in family))) if pid else None,
-        uptime_s=next((round(time.time() - p.started, 1) for p in family if p.pid == pid), None),
+        memory_bytes=sum(filter(None, (memory_bytes(p.pid) for p in family))) if found.pid else None,
+        uptime_s=found.uptime_s,
+        state=found.state,
+        restarts=found.restarts,
+        told=found.told,
+        log_line=found.log_line,
+        next_command=found.next_command,
     )
 
 
@@ -134,6 +144,8 @@ def print_table(found: YardStatus) -> None:
 
     say(f"yard {found.name} ({found.substrate}) in {found.folder}")
     _print_rows([_cells(held) for held in found.services])
+    for line in describe_trouble(found):
+        say(line)
     for item in found.inferenceservices:
         state = "ready" if item["ready"] else "not ready"
         split = ", ".join(f"{entry['revisionName']} {entry.get('percent', 0)}%" for entry in item["traffic"])
@@ -148,7 +160,8 @@ def _print_rows(rows: list[tuple[str, ...]]) -> None:
 
     from modelyard.console import console
 
-    styles = {"ready": "green", "not ready": "red", "down": "red", "left out": "dim"}
+    styles = {"ready": "green", "starting": "yellow", "left out": "dim"}
+    styles |= dict.fromkeys(("not answering", "crash looping", "gave up", "down"), "red")
     widths = [max(len(row[place]) for row in rows) for place in range(len(rows[0]))]
     for row in rows:
         line = Text(no_wrap=True)
@@ -160,7 +173,29 @@ def _print_rows(rows: list[tuple[str, ...]]) -> None:
 
 def _cells(held: ServiceStatus) -> tuple[str, ...]:
     if held.pid is None:
-        return (held.name, "left out" if held.optional else "down", "", "", "", "")
-    state = "ready" if held.ready else "not ready"
+        return (held.name, held.state, "", "", "", "")
     memory = f"{held.memory_bytes / 2**20:.0f} MiB" if held.memory_bytes else ""
-    return (held.name, state, f"pid {held.pid}", f"{held.uptime_s or 0:.0f}s", memory, held.address)
+    again = f"  started again {held.restarts} times" if held.restarts else ""
+    return (
+        held.name,
+        held.state,
+        f"pid {held.pid}",
+        f"{held.uptime_s or 0:.0f}s",
+        memory,
+        f"{held.address}{again}".strip(),
+    )
+
+
+def describe_trouble(found: YardStatus) -> list[str]:
+    """Of each service that is not well: what was told, the last line of its log that matters, and the next command."""
+    bad = [held for held in found.services if held.state not in ("ready", "left out")]
+    return [
+        line
+        for held in bad
+        for line in (
+            f"{held.name} is {held.state}: {held.told}",
+            f"  last line of its log that matters: {held.log_line}" if held.log_line else "",
+            f"  next: {held.next_command}" if held.next_command else "",
+        )
+        if line
+    ]
