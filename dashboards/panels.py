@@ -252,6 +252,7 @@ def heat_map(
         .color(colour.exponent(0.5).fill("dark-orange").steps(64).reverse(False))
         .y_axis(heatmap_builder.YAxisConfig().unit(unit).axis_placement(kinds.AxisPlacement.LEFT))
         .cell_values(heatmap_builder.CellValues().unit("reqps"))
+        .scale_distribution(common.ScaleDistributionConfig().type(kinds.ScaleDistribution.LINEAR))
         .no_value(empty)
     )
 
