@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from modelyard import debian
+from modelyard.toolbox import debian
 from modelyard.errors import ProgramMissing
 from modelyard.settings import load_settings
 from modelyard.toolbox import Toolbox, ask_version, load_pins

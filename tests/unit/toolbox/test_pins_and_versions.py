@@ -2,7 +2,7 @@ import re
 
 import pytest
 
-from modelyard.debian import DEFAULT_MIRROR, find_mirror, relocate
+from modelyard.toolbox.debian import DEFAULT_MIRROR, find_mirror, relocate
 from modelyard.errors import ProgramMissing
 from modelyard.toolbox import PINS, Toolbox, is_new_enough, load_pins, parse_version
 

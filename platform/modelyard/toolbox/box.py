@@ -100,7 +100,7 @@ class Toolbox:
             return found
         pin = self.pins[name]
         if pin.debian_package:
-            from modelyard.debian import fetch_package
+            from modelyard.toolbox.debian import fetch_package
 
             with self._alone("debian"):
                 return self.look_in_cache(name) or fetch_package(pin, self.cache / "programs", self.say)

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from modelyard.errors import ProgramMissing
-from modelyard.toolbox import Pin
+from modelyard.toolbox.box import Pin
 
 KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 SUITE = "sid"
