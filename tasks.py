@@ -168,12 +168,18 @@ def add_format(context, name):
 # --- The code: how it is kept -------------------------------------------------------------------------------------
 
 
-@command(help={"only": "unit, service, e2e or smoke; several with commas", "select": "as pytest's -k"})
-def test(context, only="", select=""):
+@command(
+    help={
+        "only": "unit, service, e2e or smoke; several with commas",
+        "select": "as pytest's -k",
+        "lanes": "how many run at a time; 1 shows pytest's output as it comes",
+    }
+)
+def test(context, only="", select="", lanes=""):
     """Run the linters and all tests, and the unit tests on a second Python."""
     from modelyard import quality
 
-    quality.test(only=only, select=select)
+    quality.test(only=only, select=select, width=lanes)
 
 
 @command()

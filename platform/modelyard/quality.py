@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from modelyard import formats
+from modelyard import formats, lanes
 from modelyard.connections import REPOSITORY
 from modelyard.console import say
 from modelyard.errors import CommandFailed, ProgramMissing, SettingError
@@ -18,7 +18,18 @@ from modelyard.errors import CommandFailed, ProgramMissing, SettingError
 GROUPS = ("control", "mlflow", "sample", "monitor", "serving", "load", "dev")
 PYTHONS = ((3, 11), (3, 12), (3, 13))
 SUITES = ("unit", "service", "e2e")
-NOTHING_COLLECTED = 5
+LANES, MOST_LANES = 2, 8
+SECOND = "second Python"
+LONGEST = (
+    "e2e",
+    "service/serving_runtime",
+    "service/yard",
+    SECOND,
+    "service/monitor",
+    "service/kubernetes_api",
+    "unit",
+)
+LOGS = REPOSITORY / ".pytest_cache" / "lanes"
 LEFT_OUT = ("MODELYARD_", "MLFLOW_", "AWS_", "KUBECONFIG", "DVC_")
 """Variables of a shell in which a yard is in use: tests have yards of their own."""
 
@@ -59,28 +70,80 @@ def check() -> None:
     raise_failures(failed, "./invoke check")
 
 
-def test(*, only: str = "", select: str = "") -> None:
-    """Run the linters and the tests; without `only` also a second Python, where the machine has one.
+def test(*, only: str = "", select: str = "", width: str = "") -> None:
+    """Run the linters and the tests, several at a time; without `only` also a second Python, where the machine has one.
 
     Args:
         only: some of SUITES or `smoke`, with commas between them.
         select: what pytest takes as -k.
+        width: how many run at a time; with 1, or where there is one step, pytest's output is shown as it comes.
 
     Raises:
-        SettingError: `only` names something else. CommandFailed: names what failed.
+        SettingError: `only` or `width` is something else. CommandFailed: names what failed.
     """
-    chosen = choose_suites(only)
+    chosen, lane_count = choose_suites(only), choose_lanes(width)
     environment = test_environment(os.environ)
     if "service" in chosen:
         say(f"== model formats that the tests need: {', '.join(formats.add_format('all')) or 'all there'}")
-    steps = {name: pytest_command(name, select) for name in chosen}
+    steps: dict[str, Sequence[object]] = {}
     if not only and not select:
-        programs = Path(sys.prefix) / "bin"
-        steps = {"linters": [programs / "invoke", "check"], **steps}
-    failed = failures(steps, environment)
-    if not only and not select:
-        failed += test_second_python(environment)
-    raise_failures(failed, "./invoke test")
+        steps = {"linters": [Path(sys.prefix) / "bin" / "invoke", "check"], **second_python()}
+    if lane_count == 1 or select:
+        steps |= {name: pytest_command(name, select) for name in chosen}
+    else:
+        steps |= {name: lane_command(where) for name, where in find_pieces(chosen).items()}
+    raise_failures(run_steps(steps, lane_count, environment), "./invoke test")
+
+
+def run_steps(steps: lanes.Steps, lane_count: int, environment: Mapping[str, str]) -> list[str]:
+    """Run steps, in lanes where that makes sense; returns the names of those that failed."""
+    if lane_count == 1 or len(steps) == 1:
+        return failures(steps, environment)
+    ordered = {name: steps[name] for name in longest_first(steps)}
+    done = lanes.run_in_lanes(ordered, lanes=lane_count, logs=LOGS, folder=REPOSITORY, environment=environment)
+    return [outcome.name for outcome in done if outcome.code]
+
+
+def choose_lanes(wanted: str) -> int:
+    """How many steps run at a time.
+
+    Raises:
+        SettingError: that is no number from 1 to 8.
+    """
+    if not wanted:
+        return LANES
+    if not wanted.isdecimal() or not 1 <= int(wanted) <= MOST_LANES:
+        raise SettingError(
+            f"lanes is {wanted!r}", allowed=f"from 1 to {MOST_LANES}", next_command=f"./invoke test --lanes {LANES}"
+        )
+    return int(wanted)
+
+
+def find_pieces(suites: Iterable[str], tests: Path = REPOSITORY / "tests") -> dict[str, tuple[str, ...]]:
+    """What may run beside each other, by name, as pytest's arguments: of the service suite each folder and loose file.
+
+    Processes of their own have a yard, a runtime or an MLflow of their own, which end with them.
+    """
+    found = {}
+    for suite in suites:
+        if suite != "service":
+            found[suite] = suite_arguments(suite)
+            continue
+        for path in sorted((tests / suite).iterdir()):
+            if path.match("test_*.py") or any(path.rglob("test_*.py")):
+                found[f"{suite}/{path.stem}"] = (f"tests/{suite}/{path.name}",)
+    return found
+
+
+def longest_first(names: Iterable[str]) -> list[str]:
+    """The order that leaves no lane alone at the end: those that are known to be long, then the others."""
+    rank = {name: at for at, name in enumerate(LONGEST)}
+    return sorted(names, key=lambda name: rank.get(name, len(rank)))
+
+
+def lane_command(where: Sequence[str]) -> list[object]:
+    """How pytest is called beside others: a line a test for the log, and no cache that two would write."""
+    return [sys.executable, "-m", "pytest", "-v", "-p", "no:cacheprovider", *where]
 
 
 def choose_suites(only: str) -> tuple[str, ...]:
@@ -101,9 +164,13 @@ def choose_suites(only: str) -> tuple[str, ...]:
 
 
 def pytest_command(suite: str, select: str) -> list[object]:
-    """How pytest is called for a suite; `smoke` are the tests with that marker."""
-    where = ["tests/service", "-m", "smoke"] if suite == "smoke" else [f"tests/{suite}"]
-    return [sys.executable, "-m", "pytest", "-q", *where, *(["-k", select] if select else [])]
+    """How pytest is called for a suite that runs by itself."""
+    return [sys.executable, "-m", "pytest", "-q", *suite_arguments(suite), *(["-k", select] if select else [])]
+
+
+def suite_arguments(suite: str) -> tuple[str, ...]:
+    """Where a suite is; `smoke` are the service tests with that marker."""
+    return ("tests/service", "-m", "smoke") if suite == "smoke" else (f"tests/{suite}",)
 
 
 def test_environment(shell: Mapping[str, str]) -> dict[str, str]:
@@ -113,17 +180,17 @@ def test_environment(shell: Mapping[str, str]) -> dict[str, str]:
     }
 
 
-def test_second_python(environment: Mapping[str, str]) -> list[str]:
-    """Run the unit tests and one smoke test on another Python, in an environment of its own beside .venv."""
+def second_python() -> dict[str, Sequence[object]]:
+    """The step that runs unit and smoke tests on another Python, in an environment of its own beside .venv."""
     found = find_pythons()
     second = decide_second_python(sys.version_info[:2], found)
     if second is None:
         say("second Python: this machine has no other that fits (3.11 to 3.13)")
-        return []
+        return {}
     name = ".".join(map(str, second))
-    told = {"MODELYARD_PYTHON": str(found[second]), "MODELYARD_VENV": str(REPOSITORY / f".venv-{name}")}
-    command = [REPOSITORY / "invoke", "test", "--only", "unit,smoke"]
-    return failures({f"Python {name}": command}, {**environment, **told})
+    told = {"MODELYARD_PYTHON": found[second], "MODELYARD_VENV": REPOSITORY / f".venv-{name}"}
+    command = ["env", *(f"{key}={value}" for key, value in told.items()), REPOSITORY / "invoke"]
+    return {SECOND: [*command, "test", "--only", "unit,smoke", "--lanes", "1"]}
 
 
 def find_pythons() -> dict[tuple[int, int], Path]:

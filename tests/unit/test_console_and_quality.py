@@ -1,8 +1,19 @@
 import pytest
 
+from modelyard.connections import REPOSITORY
 from modelyard.console import ends_cleanly
 from modelyard.errors import CommandFailed, SettingError, YardError
-from modelyard.quality import choose_suites, decide_second_python, pytest_command, raise_failures, test_environment
+from modelyard.quality import (
+    LANES,
+    choose_lanes,
+    choose_suites,
+    decide_second_python,
+    find_pieces,
+    longest_first,
+    pytest_command,
+    raise_failures,
+    test_environment,
+)
 
 test_environment.__test__ = False
 
@@ -62,6 +73,27 @@ def test_suites_are_known_by_name():
 def test_smoke_is_a_marker_and_not_a_folder():
     assert pytest_command("smoke", "")[-2:] == ["-m", "smoke"]
     assert pytest_command("unit", "two_yards")[-2:] == ["-k", "two_yards"]
+
+
+def test_every_file_of_the_service_suite_is_in_one_piece():
+    pieces = find_pieces(("unit", "service", "smoke"))
+    assert pieces["unit"] == ("tests/unit",)
+    assert pieces["smoke"] == ("tests/service", "-m", "smoke")
+    service = [REPOSITORY / where for name, (where, *_) in pieces.items() if name.startswith("service/")]
+    held = [path for where in service for path in ([where] if where.is_file() else where.rglob("test_*.py"))]
+    assert sorted(held) == sorted((REPOSITORY / "tests" / "service").rglob("test_*.py"))
+
+
+def test_the_long_ones_begin_first_and_what_is_not_known_is_not_left_out():
+    assert longest_first(["new", "unit", "e2e"]) == ["e2e", "unit", "new"]
+
+
+def test_lanes_are_a_few():
+    assert choose_lanes("") == LANES
+    assert choose_lanes("1") == 1
+    for wrong in ("0", "9", "two", "-1"):
+        with pytest.raises(SettingError, match=f"lanes is '{wrong}'"):
+            choose_lanes(wrong)
 
 
 def test_tests_do_not_see_the_yard_of_the_shell():
