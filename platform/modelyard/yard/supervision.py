@@ -28,6 +28,8 @@ from modelyard.yard.record import write_private
 START_DEADLINE_S = 10.0
 LOG_BYTES = 10 * 1024 * 1024
 LOG_BACKUPS = 2
+NEVER_GIVE_UP = 10**9
+"""Starts in a row that may fail before a program runs: a disk or a process table that was full comes back."""
 LAUNCHER = Path(__file__).with_name("launch.py")
 DROPPED = ("AWS_", "MLFLOW_", "PYTHON", "GF_", "RCLONE_", "DVC_", "MODELYARD_", "KUBECONFIG", "PROMETHEUS_", "OTEL_")
 """Variables of the person's shell that would change what a service does."""
@@ -79,6 +81,7 @@ def write_launch_file(conn: Connections, settings: Settings, service: Service, p
         "env": {**environment, **process.env},
         "folder": str(process.folder or conn.layout.folder),
         "sweep": not service.survivors,
+        "lives": str(conn.layout.lives(service.name)),
     }
     write_private(launch_file(conn, service.name), json.dumps(spec, indent=2) + "\n")
 
@@ -125,8 +128,8 @@ def _program(conn: Connections, settings: Settings, name: str, digest: str) -> l
         f"directory={_plain(conn.layout.folder)}",
         "autostart=false",
         "autorestart=true",
-        "startsecs=2",
-        "startretries=3",
+        "startsecs=0",  # the launcher holds back what ends soon after its start
+        f"startretries={NEVER_GIVE_UP}",
         f"stopwaitsecs={round(settings.stop_deadline_s)}",
         "stopasgroup=true",
         "killasgroup=true",

@@ -16,6 +16,7 @@ from modelyard.substrates import local
 from modelyard.toolbox import Toolbox
 from modelyard.yard import marks, ports, supervision
 from modelyard.yard.execution import execute
+from modelyard.yard.lives import forget_lives
 from modelyard.yard.lock import changing
 from modelyard.yard.observation import observe_processes
 from modelyard.yard.plan import Plan, Wanted, plan_up
@@ -145,6 +146,8 @@ def carry_out(
         supervision.start_supervisor(conn, settings)
     else:
         stop_changed(conn, plan)
+    for operation in plan.services:
+        forget_lives(conn.layout.lives(operation.target), is_running=operation.verb == "keep")
     refuse_foreign_ports(conn, plan, started)
     execute(conn, [service for service, _ in started.values()], plan, settings, view)
 
