@@ -19,7 +19,7 @@ def changing(folder: Path, *, deadline_s: float, say: Callable[[str], None]) -> 
         WaitTimeout: another command still holds it; names its pid.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
-    path = folder.with_name(f".{folder.name}.lock")
+    path = lock_path(folder)
     with path.open("a+") as held:
         if not take(held.fileno()):
             say(f"waiting: another command is changing this yard (pid {_holder(path)})")
@@ -32,6 +32,11 @@ def changing(folder: Path, *, deadline_s: float, say: Callable[[str], None]) -> 
         held.write(str(os.getpid()))
         held.flush()
         yield
+
+
+def lock_path(folder: Path) -> Path:
+    """The lock of a yard; beside its folder, which `reset` removes."""
+    return folder.with_name(f".{folder.name}.lock")
 
 
 def take(descriptor: int) -> bool:

@@ -17,11 +17,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from modelyard.connections import FOLDER_VARIABLE, MARK_VARIABLE, Connections
+from modelyard.connections import FOLDER_VARIABLE, MARK_VARIABLE, REPOSITORY, Connections
 from modelyard.errors import ServiceFailed
 from modelyard.services.service import Process, Service
 from modelyard.settings import Settings
 from modelyard.waiting import wait_until
+from modelyard.yard.lock import lock_path
 from modelyard.yard.marks import SERVICE_VARIABLE, SUPERVISOR
 from modelyard.yard.record import write_private
 
@@ -31,6 +32,8 @@ LOG_BACKUPS = 2
 NEVER_GIVE_UP = 10**9
 """Starts in a row that may fail before a program runs: a disk or a process table that was full comes back."""
 LAUNCHER = Path(__file__).with_name("launch.py")
+KEEPER = "keeper"
+KEEPER_PROGRAM = Path(__file__).with_name("keeper.py")
 DROPPED = ("AWS_", "MLFLOW_", "PYTHON", "GF_", "RCLONE_", "DVC_", "MODELYARD_", "KUBECONFIG", "PROMETHEUS_", "OTEL_")
 """Variables of the person's shell that would change what a service does."""
 
@@ -86,6 +89,22 @@ def write_launch_file(conn: Connections, settings: Settings, service: Service, p
     write_private(launch_file(conn, service.name), json.dumps(spec, indent=2) + "\n")
 
 
+def write_keeper_file(conn: Connections, settings: Settings) -> None:
+    """Write what the keeper reads: how the yard is brought up again with the settings with which it was."""
+    given = settings.model_dump(mode="json", include=settings.model_fields_set - {"ports"})
+    spec = {
+        "lock": str(lock_path(conn.layout.folder)),
+        "log": str(conn.layout.log(KEEPER)),
+        "repair": [sys.executable, "-m", "modelyard.yard.repair"],
+        "repair_folder": str(REPOSITORY),
+        "env": {
+            **service_environment(conn, settings, KEEPER, os.environ),
+            **{f"MODELYARD_{name.upper()}": str(value) for name, value in given.items()},
+        },
+    }
+    write_private(launch_file(conn, KEEPER), json.dumps(spec, indent=2) + "\n")
+
+
 def launch_file(conn: Connections, service: str) -> Path:
     """Where a service's argv and environment stand."""
     return conn.layout.config / "services" / f"{service}.json"
@@ -115,18 +134,22 @@ def render_configuration(conn: Connections, settings: Settings, digests: Mapping
         "[supervisorctl]",
         f"serverurl=unix://{_plain(layout.socket(SUPERVISOR))}",
     ]
-    programs = [line for name in digests for line in _program(conn, settings, name, digests[name])]
-    return "\n".join([*common, *programs]) + "\n"
+    launchers = {name: (LAUNCHER, launch_file(conn, name), digest) for name, digest in digests.items()}
+    programs = [line for name, words in launchers.items() for line in _program(conn, settings, name, words)]
+    keeper = _program(conn, settings, KEEPER, (KEEPER_PROGRAM, launch_file(conn, KEEPER), "0"), start="true")
+    return "\n".join([*common, *programs, *keeper]) + "\n"
 
 
-def _program(conn: Connections, settings: Settings, name: str, digest: str) -> list[str]:
-    words = (sys.executable, "-I", "-S", LAUNCHER, launch_file(conn, name), digest)
+def _program(
+    conn: Connections, settings: Settings, name: str, words: tuple[Path | str, ...], *, start: str = "false"
+) -> list[str]:
+    command = " ".join(_quoted(word) for word in (sys.executable, "-I", "-S", *words))
     return [
         "",
         f"[program:{name}]",
-        f"command={' '.join(_quoted(word) for word in words)}",
+        f"command={command}",
         f"directory={_plain(conn.layout.folder)}",
-        "autostart=false",
+        f"autostart={start}",
         "autorestart=true",
         "startsecs=0",  # the launcher holds back what ends soon after its start
         f"startretries={NEVER_GIVE_UP}",

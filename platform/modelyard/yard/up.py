@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from modelyard.connections import REPOSITORY, Connections, connect
-from modelyard.errors import ProgramMissing, YardError
+from modelyard.errors import ProgramMissing, YardNotUp
 from modelyard.services.service import Context, Process, Service
 from modelyard.settings import Settings
 from modelyard.substrates import local
@@ -154,6 +154,7 @@ def carry_out(
 
 def write_files(conn: Connections, settings: Settings, started: Iterable[tuple[Service, Process]]) -> None:
     """Every file and folder that the services need."""
+    supervision.write_keeper_file(conn, settings)
     for service, process in started:
         for folder in process.folders:
             folder.mkdir(parents=True, exist_ok=True)
@@ -186,7 +187,7 @@ def describe_plan(settings: Settings) -> str:
     """What `up` would do, for a yard that exists."""
     folder = yard_folder(settings)
     if read_record(folder / "yard.json") is None:
-        raise YardError(f"there is no yard in {folder} yet: up would make one", next_command="./invoke up")
+        raise YardNotUp(f"there is no yard in {folder} yet: up would make one", next_command="./invoke up")
     conn = connect(folder, settings)
     started, _ = describe_processes(conn, settings, Silent())
     return str(make_plan(conn, settings, started))

@@ -40,11 +40,14 @@ def read_back(conn, text):
     return options
 
 
+def program_of(options, name):
+    return next(held for group in options.process_group_configs for held in group.process_configs if held.name == name)
+
+
 def test_a_folder_with_spaces_quotes_and_percent_signs_reads_back(conn):
     options = read_back(conn, supervision.render_configuration(conn, Settings(), {"objectstore": "d1"}))
     assert options.logfile == str(conn.layout.log("supervisor"))
-    [group] = options.process_group_configs
-    [program] = group.process_configs
+    program = program_of(options, "objectstore")
     words = shlex.split(program.command)
     assert words[-2:] == [str(supervision.launch_file(conn, "objectstore")), "d1"]
     assert program.stdout_logfile == str(conn.layout.log("objectstore"))
@@ -53,13 +56,40 @@ def test_a_folder_with_spaces_quotes_and_percent_signs_reads_back(conn):
 def test_a_service_is_restarted_when_it_ends_and_stopped_with_its_children(conn):
     settings = Settings(stop_deadline_s=7)
     options = read_back(conn, supervision.render_configuration(conn, settings, {"objectstore": "d1"}))
-    program = options.process_group_configs[0].process_configs[0]
+    program = program_of(options, "objectstore")
     assert program.autorestart.__name__ == "RestartUnconditionally"
     assert program.stopasgroup
     assert program.killasgroup
     assert program.stopwaitsecs == 7
     assert not program.autostart
     assert program.stdout_logfile_maxbytes > 0
+
+
+def test_a_service_is_never_given_up_and_its_launcher_holds_it_back(conn):
+    options = read_back(conn, supervision.render_configuration(conn, Settings(), {"objectstore": "d1"}))
+    program = program_of(options, "objectstore")
+    assert program.startsecs == 0, "an end is told at once; how long the next start waits is the launcher's"
+    assert program.startretries >= 10**6
+
+
+def test_the_supervisor_keeps_its_keeper(conn):
+    options = read_back(conn, supervision.render_configuration(conn, Settings(), {"objectstore": "d1"}))
+    keeper = program_of(options, "keeper")
+    assert keeper.autostart
+    assert keeper.autorestart.__name__ == "RestartUnconditionally"
+
+
+def test_the_keeper_brings_the_yard_up_with_the_settings_with_which_it_was(conn):
+    settings = Settings(name="ann", ports="7700", stop_deadline_s=7, require_registered_models=True)
+    supervision.write_keeper_file(conn, settings)
+    path = supervision.launch_file(conn, "keeper")
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    held = json.loads(path.read_text())
+    known = {name: value for name, value in held["env"].items() if name.startswith("MODELYARD_")}
+    assert known["MODELYARD_NAME"] == "ann"
+    assert float(known["MODELYARD_STOP_DEADLINE_S"]) == 7
+    assert known["MODELYARD_REQUIRE_REGISTERED_MODELS"].lower() == "true"
+    assert "MODELYARD_PORTS" not in known, "the yard stays where it is"
 
 
 def test_the_socket_is_for_this_user_only(conn):
