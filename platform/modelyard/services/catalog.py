@@ -5,6 +5,7 @@ from __future__ import annotations
 from modelyard.services import (
     activator,
     alertmanager,
+    board,
     envoy,
     grafana,
     mlflow,
@@ -27,5 +28,6 @@ CATALOG: tuple[Service, ...] = (
     envoy.SERVICE,
     monitor.SERVICE,
     grafana.SERVICE,
+    board.SERVICE,
 )
 BY_NAME = {service.name: service for service in CATALOG}

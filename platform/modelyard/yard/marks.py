@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import psutil
 
 from modelyard.connections import MARK_VARIABLE
-from modelyard.errors import YardError
+from modelyard.errors import ProcessNotEnded, WaitTimeout
 from modelyard.waiting import wait_until
 
 SERVICE_VARIABLE = "MODELYARD_SERVICE"
@@ -49,7 +49,12 @@ def find_marked(yard_id: str) -> list[Marked]:
 
 
 def _own_line() -> set[int]:
-    """This process and its ancestors: a person may run a task from a marked shell."""
+    """This process and its ancestors: a person may run a task from a marked shell.
+
+    A service that looks at its yard is one of the yard's processes, and so is the supervisor above it: nobody.
+    """
+    if os.environ.get(SERVICE_VARIABLE):
+        return set()
     this = psutil.Process()
     return {this.pid, *(parent.pid for parent in this.parents())}
 
@@ -88,7 +93,7 @@ def end(processes: Iterable[Marked], *, deadline_s: float) -> None:
     """End processes: SIGTERM to each, one shared deadline, then SIGKILL; returns when none is left.
 
     Raises:
-        YardError: one could not be killed.
+        ProcessNotEnded: one could not be killed.
     """
     left = [process for process in processes if is_alive(process)]
     for number, limit_s in ((signal.SIGTERM, deadline_s), (signal.SIGKILL, KILL_DEADLINE_S)):
@@ -98,7 +103,7 @@ def end(processes: Iterable[Marked], *, deadline_s: float) -> None:
         if not left:
             return
     names = ", ".join(f"{process.service or process.name} (pid {process.pid})" for process in left)
-    raise YardError(f"could not end {names}", next_command="./invoke down")
+    raise ProcessNotEnded(f"could not end {names}", next_command="./invoke down")
 
 
 def _signal(process: Marked, number: int) -> None:
@@ -108,7 +113,6 @@ def _signal(process: Marked, number: int) -> None:
 
 
 def _outlast(processes: list[Marked], limit_s: float) -> list[Marked]:
-    from modelyard.errors import WaitTimeout
 
     with contextlib.suppress(WaitTimeout):
         wait_until(

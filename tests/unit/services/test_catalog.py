@@ -12,6 +12,7 @@ DESIGNED = {
     "replicas",
     "monitor",
     "grafana",
+    "board",
 }
 
 
