@@ -10,15 +10,22 @@ from typing import Any, Protocol
 
 MARKS = {
     "waiting": ("·", "dim"),
+    "fetching": ("↓", "yellow"),
+    "fetched": ("✓", "green"),
     "starting": ("…", "yellow"),
     "ready": ("✓", "green"),
     "failed": ("✗", "red"),
     "left out": ("-", "dim"),
 }
+ENDS = ("fetched", "ready", "failed", "left out")
+LINE_EVERY_S = 5.0
+"""Between two plain lines about one program that is being fetched."""
 
 
 class View(Protocol):
-    """Told what happens; called from several threads."""
+    """Told what happens; called from several threads. `bars`: whether progress is drawn as a bar."""
+
+    bars: bool
 
     def say(self, line: str) -> None:
         """A line about something that is not a service."""
@@ -33,6 +40,8 @@ class View(Protocol):
 class Silent:
     """For tests and fixtures."""
 
+    bars = False
+
     def say(self, line: str) -> None:
         """Nothing."""
 
@@ -45,10 +54,13 @@ class Silent:
 
 
 class PlainView:
-    """A line for each service that became ready or failed."""
+    """A line for each service that became ready or failed, and now and then one about a program on its way."""
+
+    bars = False
 
     def __init__(self) -> None:
         self._begun: dict[str, float] = {}
+        self._told: dict[str, float] = {}
         self._lock = threading.Lock()
 
     def say(self, line: str) -> None:
@@ -58,10 +70,15 @@ class PlainView:
 
     def show(self, service: str, state: str, told: str = "") -> None:
         """Print the end of a wait, with its seconds."""
-        begun = self._begun.setdefault(service, time.monotonic())
-        if state in ("ready", "failed", "left out"):
-            seconds = f"{time.monotonic() - begun:5.1f}s" if state == "ready" else " " * 6
+        now = time.monotonic()
+        begun = self._begun.setdefault(service, now)
+        if state in ENDS:
+            seconds = f"{now - begun:5.1f}s" if state in ("ready", "fetched") else " " * 6
             self.say(f"  {service:<13} {state:<9}{seconds}  {told}".rstrip())
+            del self._begun[service]
+        elif state == "fetching" and now - self._told.get(service, -LINE_EVERY_S) >= LINE_EVERY_S:
+            self._told[service] = now
+            self.say(f"  {service:<13} {state:<9}{' ' * 6}  {told}".rstrip())
 
     def working(self) -> contextlib.AbstractContextManager[None]:
         """Lines need no frame."""
@@ -70,6 +87,8 @@ class PlainView:
 
 class LiveView:
     """A table of services that is drawn again while their states change."""
+
+    bars = True
 
     def __init__(self) -> None:
         from modelyard.console import console
@@ -87,7 +106,7 @@ class LiveView:
         now = time.monotonic()
         with self._lock:
             begun = self._rows.get(service, ("", "", now, None))[2]
-            ended = now if state in ("ready", "failed", "left out") else None
+            ended = now if state in ENDS else None
             self._rows[service] = (state, told, begun, ended)
 
     @contextlib.contextmanager
@@ -97,6 +116,7 @@ class LiveView:
 
         with Live(get_renderable=self._table, console=self._console, refresh_per_second=8, transient=False):
             yield
+        self._rows.clear()  # what was drawn stays on the screen; a next table begins anew
 
     def _table(self) -> Any:
         from rich.table import Table
@@ -107,7 +127,7 @@ class LiveView:
             rows = dict(self._rows)
         for service, (state, told, begun, ended) in rows.items():
             mark, style = MARKS[state]
-            seconds = f"{(ended or time.monotonic()) - begun:.1f}s" if state in ("starting", "ready") else ""
+            seconds = f"{(ended or time.monotonic()) - begun:.1f}s" if state in ("fetching", "fetched", "starting", "ready") else ""
             words = (mark, service, state, seconds, told)
             table.add_row(*(Text(word, style=style if place != 1 else "") for place, word in enumerate(words)))
         return table
