@@ -10,6 +10,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from claimed_ports import claim_block
 
 from dashboards.queries import dashboard_files, panel_queries
 from modelyard.connections import Connections
@@ -20,7 +21,6 @@ from modelyard.toolbox import Toolbox
 from modelyard.waiting import wait_until
 from modelyard.yard.credentials import load_credentials
 from modelyard.yard.layout import Layout
-from modelyard.yard.ports import block, choosing, is_free
 
 ENVOY = (Path(__file__).parent / "recordings" / "envoy-stats.txt").read_text("utf-8")
 """What an Envoy of Knative's told of an InferenceService demo/iris during a canary."""
@@ -101,15 +101,13 @@ def conn(tmp_path_factory):
     folder = tmp_path_factory.mktemp("a yard's place")
     layout = Layout(folder, "0123456789abcdef")
     layout.tls.mkdir()
-    with choosing():
-        first = next(port for port in range(21000, 29000, 20) if all(map(is_free, block(port).values())))
     return Connections(
         layout=layout,
         name="rules",
         substrate="local",
         domain="localhost",
         kubeconfig=layout.kubeconfig,
-        first_port=first,
+        first_port=claim_block(),
         credentials=load_credentials(layout.secrets),
     )
 

@@ -8,15 +8,15 @@ import json
 import math
 import os
 import re
-import socket
 import subprocess
 import sys
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
 import pytest
 import yaml
+from claimed_ports import claim_block
 
 from modelyard.connections import REPOSITORY, connect
 from modelyard.digest import model_digest
@@ -35,19 +35,6 @@ BAD = {"features.dep_delay_unit": "hours"}
 pytestmark = pytest.mark.filterwarnings(
     "ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::ResourceWarning"
 )
-
-
-def free_block():
-    """First port of a block whose MLflow and object store ports are free (layout.PORTS)."""
-    for first in range(21_000, 30_000, 20):
-        with ExitStack() as stack:
-            try:
-                for offset in (2, 3):
-                    stack.enter_context(socket.socket()).bind(("127.0.0.1", first + offset))
-            except OSError:
-                continue
-            return first
-    raise AssertionError("no free ports")
 
 
 @contextmanager
@@ -82,7 +69,7 @@ def home(tmp_path_factory):
 @pytest.fixture(scope="module")
 def conn(home, tmp_path_factory):
     folder = tmp_path_factory.mktemp("a yard")
-    first = free_block()
+    first = claim_block()
     write_record(folder / "yard.json", new_record(substrate="local", ports=first, python="3", lock=""))
     conn = connect(folder)
     store, base = conn.layout.data("objectstore"), conn.layout.data("mlflow")

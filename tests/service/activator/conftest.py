@@ -17,6 +17,7 @@ from pathlib import Path
 import aiohttp
 import orjson
 import pytest
+from claimed_ports import claim_block
 from yarl import URL
 
 from modelyard.serving.activator.client import ActivatorClient
@@ -241,19 +242,12 @@ def accepts(where):
     return False
 
 
-def free_ports(count):
-    held = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [one.getsockname()[1] for one in held]
-    for one in held:
-        one.close()
-    return ports
-
-
 @pytest.fixture(scope="session")
 def shared_rig() -> Iterator[Rig]:
     # Not below pytest's own folder: the path of a Unix socket is short.
     folder = Path(tempfile.mkdtemp(prefix="activator-"))
-    held = Rig(folder, *free_ports(2))
+    first = claim_block()
+    held = Rig(folder, first, first + 1)
     held.write_tables()
     try:
         held.start_activator()

@@ -6,7 +6,6 @@ import io
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -18,29 +17,16 @@ import numpy as np
 import pandas as pd
 import psutil
 import pytest
+from claimed_ports import claim_block
 
 from modelyard.connections import Connections, connect
 from modelyard.settings import Settings
 from modelyard.waiting import wait_until
-from modelyard.yard.layout import PORT_BLOCK
 from modelyard.yard.record import new_record, write_record
 
 CLASSES = ["early", "on_time", "late", "very_late"]
 NUMERICAL, CATEGORICAL = ["dewp", "wind", "humid"], ["carrier"]
 CARRIERS = ["AA", "B6", "UA", "EV"]
-
-
-def free_block() -> int:
-    """First port of a block whose ports that tests use are free."""
-    for first in range(21000 + os.getpid() % 97 * PORT_BLOCK, 32000, PORT_BLOCK):
-        try:
-            for port in range(first, first + 9):
-                with socket.create_server(("127.0.0.1", port)):
-                    pass
-        except OSError:
-            continue
-        return first
-    raise OSError("no block of ports is free")
 
 
 def make_rows(rows: int, *, seed: int, shift: float = 0.0) -> list[dict]:
@@ -265,7 +251,7 @@ class MlflowServer:
 
 @pytest.fixture(scope="session")
 def block() -> int:
-    return free_block()
+    return claim_block()
 
 
 @pytest.fixture(scope="session")
@@ -303,5 +289,5 @@ def kit() -> dict[str, Callable]:
         "config": make_config,
         "predictions": make_predictions,
         "process": MonitorProcess,
-        "block": free_block,
+        "block": claim_block,
     }

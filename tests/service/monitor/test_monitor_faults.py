@@ -72,7 +72,7 @@ def steady(monitor) -> dict[str, float]:
 
 
 def test_rows_that_came_while_mlflow_was_down_are_cut_into_windows_when_it_is_back(kit, mlflow, run_id, tmp_path):
-    block = kit["block"]() + 20
+    block = kit["block"]()
     monitor = kit["process"](tmp_path / "yard", block)
     monitor.start()
     try:

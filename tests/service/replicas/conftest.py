@@ -19,6 +19,7 @@ import cloudpickle
 import httpx
 import psutil
 import pytest
+from claimed_ports import claim_block
 
 from modelyard.connections import Connections, connect
 from modelyard.serving.replicas.client import ReplicasClient, ask_replicas
@@ -95,7 +96,7 @@ class Fleet:
 @contextmanager
 def fleet_on(platform: str) -> Iterator[Fleet]:
     folder = Path(tempfile.mkdtemp(prefix="replicas "))
-    write_record(folder / "yard.json", new_record(substrate="local", ports=21000, python="3", lock=""))
+    write_record(folder / "yard.json", new_record(substrate="local", ports=claim_block(), python="3", lock=""))
     conn = connect(folder)
     conn.layout.logs.mkdir()
     conn.layout.workspace.mkdir()

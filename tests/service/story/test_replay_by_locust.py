@@ -1,17 +1,16 @@
 """loadtests/replay.py as a process, against a small server that counts what it is sent."""
 
-import itertools
 import json
 import os
 import signal
 import subprocess
 import sys
 import threading
-from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import psutil
 import pytest
+from claimed_ports import claim_block
 
 from modelyard.connections import connect
 from modelyard.errors import CommandFailed
@@ -64,14 +63,8 @@ class Handler(BaseHTTPRequestHandler):
 
 def pair_of_servers():
     """A server at the gateway's and one at the monitor's port of a block that is free."""
-    for first in itertools.count(21000, 20):
-        with suppress(OSError):
-            gateway = Counting(first + PORTS["gateway"])
-            try:
-                return first, gateway, Counting(first + PORTS["monitor"])
-            except OSError:
-                gateway.server_close()
-    raise AssertionError("no port is free")
+    first = claim_block()
+    return first, Counting(first + PORTS["gateway"]), Counting(first + PORTS["monitor"])
 
 
 @pytest.fixture
