@@ -48,6 +48,38 @@ def logs(context, service="", follow=False, lines=50):
     return commands.logs(service, follow=follow, lines=lines)
 
 
+@command(words=("name",), help={"name": "a service or an InferenceService; without it the worst thing of the yard"})
+def why(context, name=""):
+    """Say why something does not work: its condition, events, the log line that matters, the next command."""
+    from modelyard.why import commands
+
+    return commands.why(name)
+
+
+@command(
+    name="break",
+    words=("kind",),
+    help={
+        "kind": "replica, store, model, data or monitor",
+        "how": "in which way; docs/lessons.md",
+        "name": "of the InferenceService",
+    },
+)
+def break_(context, kind="", how="", name=""):
+    """Break one thing on purpose, for a lesson; mend undoes it."""
+    from modelyard.faults import commands
+
+    commands.break_(kind, how=how, name=name)
+
+
+@command(words=("kind",), help={"kind": "replica, store, model, data or monitor; without it everything"})
+def mend(context, kind=""):
+    """Undo what break has done."""
+    from modelyard.faults import commands
+
+    commands.mend(kind)
+
+
 @command(name="open", words=("service",), help={"service": "one service"})
 def open_(context, service=""):
     """Print the pages of the yard, and open them where there is a browser."""

@@ -333,6 +333,22 @@ class InstallFailed(CommandFailed):
     next = "./invoke doctor"
 
 
+class FaultInForce(YardError):
+    """A fault of this kind was made on purpose already, and is still in force."""
+
+    cause = "`break` was called twice for the same kind; a second one would make the first hard to undo."
+    remedy = "Undo the first one, or break something else."
+    next = "./invoke mend"
+
+
+class FaultNotMade(YardError):
+    """A fault on purpose could not be made or undone, because the yard is not as it needs it."""
+
+    cause = "There is nothing to break yet, or something is wrong already: a lesson begins with a yard that is well."
+    remedy = "Ask `why` for what is wrong, mend that, and try again."
+    next = "./invoke why"
+
+
 class MachineError(YardError):
     """The machine did not let modelyard do something."""
 

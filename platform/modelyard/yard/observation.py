@@ -40,7 +40,7 @@ def observe_processes(conn: Connections, services: Iterable[Service]) -> Observe
             for service in services
             if service.name in programs and programs[service.name].pid is not None
         }
-        digests = _started_digests(conn)
+        digests = started_digests(conn)
         seen = {
             name: _see(conn, program, digests.get(name, ""), asked[name].result() if name in asked else None)
             for name, program in programs.items()
@@ -71,7 +71,7 @@ def _ask_supervisor(conn: Connections) -> tuple[dict[str, supervision.Program], 
         return {}, None
 
 
-def _started_digests(conn: Connections) -> dict[str, str]:
+def started_digests(conn: Connections) -> dict[str, str]:
     """The digest with which each service of the present configuration was started."""
     import configparser
     import shlex

@@ -1,0 +1,82 @@
+"""A monitor that takes events and cannot write its reports: windows wait, and their number grows."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from modelyard.connections import Connections
+from modelyard.errors import FaultNotMade
+from modelyard.faults.data import REGISTERED, VERSION
+from modelyard.faults.fault import Fault, Prepared, Say
+from modelyard.faults.records import FaultRecord, kept_folder
+from modelyard.faults.targets import pick
+from modelyard.faults.traffic import closed_windows, ordinary_flights, read_rows, send_until
+from modelyard.settings import Settings
+
+RUN = "modelyard.dev/run-id"
+MARK = "A file where the monitor needs a folder.\n"
+WINDOWS = 2
+
+
+class BacklogGrows(Fault):
+    """A file lies where the reports of the served version belong."""
+
+    kind, how = "monitor", "backlog"
+    breaks = "puts a file where the monitor writes its reports, and sends two windows of flights"
+    notice = "the monitor answers and takes every event; windows wait for their verdict, and nothing tells drift"
+    look = ("./invoke logs monitor", "./invoke open monitor")
+
+    def prepare(self, conn: Connections, settings: Settings, name: str) -> Prepared:
+        """The reports of the version that is served."""
+        service = pick(conn, settings, name)
+        run = service.annotations.get(RUN)
+        if not run or service.annotations.get(REGISTERED) != "flights":
+            raise FaultNotMade(
+                f"InferenceService {service.name} does not serve the model flights",
+                next_command="./invoke promote --why 'To have something to break'",
+            )
+        ordinary_flights(conn, lambda line: None)
+        held = {"namespace": service.namespace, "name": service.name, "version": service.annotations[VERSION]}
+        told = "a file lies where it writes the reports of its windows"
+        return Prepared("service monitor", told, {**held, "run": run})
+
+    def make(self, conn: Connections, settings: Settings, record: FaultRecord, say: Say) -> None:
+        """Move the folder of reports away, put a file in its place, and give the monitor something to do."""
+        reports, kept = _places(conn, record)
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        if reports.is_dir() and not kept.exists():
+            reports.rename(kept)
+        reports.write_text(MARK, "utf-8")
+        closed = closed_windows(conn, record.held)
+        wanted = closed() + WINDOWS
+        rows = read_rows(ordinary_flights(conn, say))
+        sent = send_until(conn, record.held, rows, enough=lambda: closed() >= wanted, label=f"backlog-{wanted}")
+        say(f"{sent} ordinary flights sent; {WINDOWS} windows wait for a verdict")
+
+    def undo(self, conn: Connections, settings: Settings, record: FaultRecord, say: Say) -> str:
+        """Take the file away and put the reports back; the monitor tries each waiting window again by itself."""
+        reports, kept = _places(conn, record)
+        if reports.is_file() and reports.read_text("utf-8") == MARK:
+            reports.unlink()
+        if kept.is_dir():
+            _put_back(kept, reports)
+        return "the monitor can write its reports again; what waits is judged within seconds"
+
+    def is_there(self, conn: Connections, record: FaultRecord) -> bool:
+        """Whether the file is there."""
+        return _places(conn, record)[0].is_file()
+
+
+def _places(conn: Connections, record: FaultRecord) -> tuple[Path, Path]:
+    run = record.held["run"]
+    return conn.layout.data("monitor") / "reports" / run, kept_folder(conn, "monitor") / run
+
+
+def _put_back(kept: Path, reports: Path) -> None:
+    """Move a folder to its place; where a new one has been made meanwhile its files stay and the others join them."""
+    if not reports.exists():
+        kept.rename(reports)
+        return
+    for path in kept.iterdir():
+        if not (reports / path.name).exists():
+            path.rename(reports / path.name)
