@@ -12,7 +12,7 @@ import time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from modelyard.drawing.timeline import Band, Curve, Panel
-from modelyard.errors import YardError
+from modelyard.errors import OptionInvalid
 from modelyard.kube import traffic
 from modelyard.load.binomial import interval
 from modelyard.load.figures import latency_panel, load_panel, step_of
@@ -72,7 +72,7 @@ class Phase(NamedTuple):
 def conduct(test: LoadTest) -> Outcome:
     """Deploy both revisions, set each percentage while requests go on, and count."""
     if test.choices.name:
-        raise YardError(
+        raise OptionInvalid(
             "load canary takes no --name: it needs two revisions whose answers differ, and deploys them",
             next_command="./invoke load canary",
         )

@@ -23,7 +23,7 @@ from modelyard.autoscaling.values import parse_duration
 from modelyard.codec import decode_predictions
 from modelyard.drawing.charts import Limit
 from modelyard.drawing.timeline import Band, Curve, Panel
-from modelyard.errors import WaitTimeout, YardError
+from modelyard.errors import RegistryError, VersionUnusable, WaitTimeout
 from modelyard.load.figures import latency_panel, load_panel
 from modelyard.load.measures import Request, failures, first_failure, latency_ms
 from modelyard.load.objectives import Objective, Verdict
@@ -123,7 +123,7 @@ def served_version(test: LoadTest) -> str:
     """The model version that is asked: that of `--name`, else the first one of the v1 data, which is deployed here.
 
     Raises:
-        YardError: there is none.
+        VersionUnusable, RegistryError: there is none.
     """
     from modelyard.registry.deployment import MODEL_VERSION, manifest
     from modelyard.registry.models import list_versions
@@ -131,13 +131,13 @@ def served_version(test: LoadTest) -> str:
     if test.choices.name:
         found = (test.services.get(test.name) or {}).get("metadata", {}).get("annotations", {}).get(MODEL_VERSION)
         if found is None:
-            raise YardError(
+            raise VersionUnusable(
                 f"InferenceService {test.name} serves no registered version", next_command="./invoke load drift"
             )
         return str(found)
     version = next((held for held in list_versions(test.conn, MODEL) if held.data_version == DATA), None)
     if version is None:
-        raise YardError(
+        raise RegistryError(
             f"no version of {MODEL} was trained on data {DATA}",
             next_command=f"./invoke data --version {DATA} && ./invoke train",
         )

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from modelyard.codec import Prediction, decode_predictions, encode_rows
-from modelyard.errors import ServiceFailed
+from modelyard.errors import PredictionFailed, ServiceUnreachable
 
 if TYPE_CHECKING:
     import httpx
@@ -64,7 +64,7 @@ def _post(conn: Connections, name: str, body: Mapping[str, Any], namespace: str,
     try:
         return httpx.post(url, json=body, headers=headers, timeout=TIMEOUT_S, trust_env=False)
     except httpx.HTTPError as error:
-        raise ServiceFailed(
+        raise ServiceUnreachable(
             f"the gateway at {conn.gateway} does not answer: {type(error).__name__}",
             detail=str(error),
             next_command="./invoke status",
@@ -73,7 +73,7 @@ def _post(conn: Connections, name: str, body: Mapping[str, Any], namespace: str,
 
 def _checked(predictions: list[Any] | None, name: str, answer: httpx.Response, wanted: int) -> list[Any]:
     if predictions is None or len(predictions) != wanted:
-        raise ServiceFailed(
+        raise PredictionFailed(
             f"InferenceService {name} answered {answer.status_code} to {wanted} rows",
             detail=answer.text[:300],
             next_command=f"kubectl describe inferenceservice {name}",

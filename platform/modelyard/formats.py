@@ -16,7 +16,7 @@ from pathlib import Path
 
 from modelyard.connections import REPOSITORY
 from modelyard.console import say
-from modelyard.errors import CommandFailed, ProgramMissing, SettingError
+from modelyard.errors import InstallFailed, NameUnknown, ProgramMissing
 
 LOCKS = REPOSITORY / "formats"
 FORMATS = {"xgboost": "xgboost", "lightgbm": "lightgbm", "onnx": "onnxruntime"}
@@ -33,11 +33,11 @@ def add_format(name: str) -> list[str]:
         What was installed; what was there already is not touched.
 
     Raises:
-        SettingError: there is no such format. ProgramMissing: neither uv nor pip is there. CommandFailed: it failed.
+        NameUnknown: there is no such format. ProgramMissing: neither uv nor pip is there. CommandFailed: it failed.
     """
     known = {**FORMATS, **FOR_TESTS}
     if name not in (*known, "all"):
-        raise SettingError(
+        raise NameUnknown(
             f"there is no format {name!r} to add",
             allowed=f"{', '.join(FORMATS)} or all; mlflow and sklearn are there from the start",
             next_command="./invoke add-format xgboost",
@@ -49,7 +49,7 @@ def add_format(name: str) -> list[str]:
         command = [*installer(), "--quiet", "--require-hashes", *locks]
         done = subprocess.run(command, env=installer_environment(os.environ), check=False)
         if done.returncode:
-            raise CommandFailed(f"{', '.join(missing)} could not be installed", next_command=" ".join(command))
+            raise InstallFailed(f"{', '.join(missing)} could not be installed", next_command=" ".join(command))
         importlib.invalidate_caches()
     return missing
 

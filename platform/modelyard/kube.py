@@ -8,15 +8,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from modelyard.errors import DeployFailed
+from modelyard.errors import ApiUnreachable, DeployFailed
 from modelyard.waiting import wait_until
 
 GROUP, VERSION, PLURAL = "serving.kserve.io", "v1beta1", "inferenceservices"
 Object = dict[str, Any]
-
-
-class ApiUnreachable(DeployFailed, ConnectionError):
-    """The Kubernetes API does not answer; as an OSError it is "not yet" to whoever waits."""
 
 
 class InferenceServices:
@@ -156,9 +152,7 @@ class InferenceServices:
         except ApiException as error:
             raise DeployFailed(f"{what}: {_message_of(error)}", next_command="kubectl get inferenceservices") from error
         except HTTPError as error:
-            raise ApiUnreachable(
-                f"{what}: the Kubernetes API does not answer", detail=str(error), next_command="./invoke status"
-            ) from error
+            raise ApiUnreachable(f"{what}: the Kubernetes API does not answer", detail=str(error)) from error
 
 
 def _message_of(error: Any) -> str:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from modelyard.autoscaling.values import parse_duration
-from modelyard.errors import ServiceFailed, YardError
+from modelyard.errors import RequestRefused, ServiceUnreachable
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Prometheus:
 
         Raises:
             YardError: the query is not PromQL.
-            ServiceFailed: Prometheus does not answer.
+            ServiceUnreachable: Prometheus does not answer.
         """
         held = self._get("/api/v1/query", {"query": promql})
         if held["resultType"] == "scalar":
@@ -48,7 +48,7 @@ class Prometheus:
         """When the alert rules were last evaluated, in seconds since 1970: the oldest of them; 0 where never.
 
         Raises:
-            ServiceFailed: Prometheus does not answer.
+            ServiceUnreachable: Prometheus does not answer.
         """
         from datetime import datetime
 
@@ -72,11 +72,11 @@ class Prometheus:
             answer = httpx.get(self.address + path, params=params, timeout=30.0, trust_env=False)
             held = answer.json()
         except (httpx.HTTPError, ValueError) as error:
-            raise ServiceFailed(
+            raise ServiceUnreachable(
                 f"Prometheus at {self.address} does not answer: {type(error).__name__}",
                 detail=str(error),
                 next_command="./invoke status",
             ) from error
         if held.get("status") != "success":
-            raise YardError(f"Prometheus refused {params.get('query', path)!r}: {held.get('error')}")
+            raise RequestRefused(f"Prometheus refused {params.get('query', path)!r}: {held.get('error')}")
         return held["data"]

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from modelyard.console import say
-from modelyard.errors import YardError
+from modelyard.errors import OptionInvalid
 from modelyard.settings import load_settings
 
 
@@ -38,14 +38,14 @@ def read_body(path: str) -> str:
     """A request's body from a file; empty where no file is named.
 
     Raises:
-        YardError: the file is not there, or is no body of protocol V1.
+        OptionInvalid: the file is not there, or is no body of protocol V1.
     """
     if not path:
         return ""
     try:
         held = json.loads(Path(path).read_text("utf-8"))
     except (OSError, ValueError) as error:
-        raise YardError(f"--body {path} cannot be read: {error}", allowed='{"instances": [[1.0, 2.0]]}') from error
+        raise OptionInvalid(f"--body {path} cannot be read: {error}", allowed='{"instances": [[1.0, 2.0]]}') from error
     if not isinstance(held, dict) or not isinstance(held.get("instances"), list):
-        raise YardError(f"--body {path} has no list of instances", allowed='{"instances": [[1.0, 2.0]]}')
+        raise OptionInvalid(f"--body {path} has no list of instances", allowed='{"instances": [[1.0, 2.0]]}')
     return json.dumps(held)

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from modelyard.errors import YardError
+from modelyard.errors import OptionInvalid
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ def with_limits(slo: Iterable[Objective], given: Iterable[str]) -> tuple[Objecti
     """An SLO with other limits: `id=value` takes the place of the one limit that an objective has.
 
     Raises:
-        YardError: there is no such objective, it has two limits or none, or the value is no number.
+        OptionInvalid: there is no such objective, it has two limits or none, or the value is no number.
     """
     held = {objective.id: objective for objective in slo}
     for pair in given:
@@ -62,11 +62,13 @@ def with_limits(slo: Iterable[Objective], given: Iterable[str]) -> tuple[Objecti
         )
         if objective is None or len(limits) != 1:
             able = [o.id for o in held.values() if (o.at_most is None) != (o.at_least is None)]
-            raise YardError(f"--slo {pair!r} names no objective of this load test", allowed=f"{', '.join(able)}=VALUE")
+            raise OptionInvalid(
+                f"--slo {pair!r} names no objective of this load test", allowed=f"{', '.join(able)}=VALUE"
+            )
         try:
             limit = float(value)
         except ValueError:
-            raise YardError(f"--slo {pair!r} has no number", allowed=f"{name}=VALUE in {objective.unit}") from None
+            raise OptionInvalid(f"--slo {pair!r} has no number", allowed=f"{name}=VALUE in {objective.unit}") from None
         held[name] = replace(objective, at_most=limit) if limits == ["at_most"] else replace(objective, at_least=limit)
     return tuple(held.values())
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
 from modelyard.connections import REPOSITORY
-from modelyard.errors import YardError
+from modelyard.errors import InferenceServiceAbsent, NameUnknown, SettingError
 from modelyard.kube import InferenceServices
 from modelyard.load import models
 from modelyard.load.measures import Request, read_requests
@@ -109,12 +109,12 @@ class LoadTest:
         """Host of the InferenceService, by its status.
 
         Raises:
-            YardError: there is no such InferenceService, or it has no address yet.
+            InferenceServiceAbsent: there is no such InferenceService, or it has no address yet.
         """
         held = self.services.get(self.name)
         url = (held or {}).get("status", {}).get("url")
         if not url:
-            raise YardError(
+            raise InferenceServiceAbsent(
                 f"InferenceService {self.namespace}/{self.name} {'has no address' if held else 'does not exist'}",
                 next_command="kubectl get inferenceservices",
             )
@@ -190,10 +190,10 @@ def load_module(kind: str) -> ModuleType:
     """A load test's own file: its SLO, its `conduct` and its users.
 
     Raises:
-        YardError: there is no such load test.
+        NameUnknown: there is no such load test.
     """
     if kind not in NAMES or not locustfile(kind).exists():
-        raise YardError(
+        raise NameUnknown(
             f"there is no load test {kind!r}", allowed=", ".join(NAMES), next_command="./invoke load canary"
         )
     os.environ["LOCUST_SKIP_MONKEY_PATCH"] = "1"  # here it is only read; the process that sends is Locust's own
@@ -212,7 +212,7 @@ def run(conn: Connections, kind: str, choices: Choices, folder: Path | None = No
 
     module = load_module(kind)
     if not is_loopback(conn.gateway):
-        raise YardError(f"the gateway {conn.gateway} is not on this machine", allowed="http://127.0.0.1:PORT")
+        raise SettingError(f"the gateway {conn.gateway} is not on this machine", allowed="http://127.0.0.1:PORT")
     test = LoadTest(conn, kind, choices, module.SLO, folder or new_folder(conn.layout.reports, kind))
     test.folder.mkdir(parents=True, exist_ok=True)
     own = not choices.name

@@ -18,7 +18,7 @@ import uvicorn
 from starlette.applications import Starlette
 
 from modelyard.connections import FOLDER_VARIABLE, Connections, connect
-from modelyard.errors import ServiceFailed, YardError
+from modelyard.errors import YardBusy, YardError
 from modelyard.monitor.app import Monitor, create_app
 from modelyard.monitor.ingest import App
 from modelyard.monitor.metrics import make_registry
@@ -47,7 +47,7 @@ def lock_folder(folder: Path) -> IO[str]:
         fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
         held.close()
-        raise ServiceFailed(f"another monitor runs over {folder}", next_command="./invoke status") from error
+        raise YardBusy(f"another monitor runs over {folder}", next_command="./invoke status") from error
     return held
 
 

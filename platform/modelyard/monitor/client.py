@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from modelyard.errors import ServiceFailed
+from modelyard.errors import RequestRefused, ServiceUnreachable
 from modelyard.waiting import wait_until
 
 if TYPE_CHECKING:
@@ -108,13 +108,13 @@ class Monitor:
             )
             return answer.raise_for_status()
         except httpx.HTTPStatusError as error:
-            raise ServiceFailed(
+            raise RequestRefused(
                 f"the monitor answered {method} {path} with {error.response.status_code}",
                 detail=error.response.text[:300],
                 next_command="./invoke logs monitor",
             ) from error
         except httpx.HTTPError as error:
-            raise ServiceFailed(
+            raise ServiceUnreachable(
                 f"the monitor at {self.address} does not answer {method} {path}: {type(error).__name__}",
                 detail=str(error),
                 next_command="./invoke status",

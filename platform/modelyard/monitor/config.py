@@ -8,11 +8,7 @@ from typing import Any
 
 import orjson
 
-from modelyard.errors import YardError
-
-
-class MonitoringConfigInvalid(YardError):
-    """A version's monitoring.json cannot be used; the version is then counted only."""
+from modelyard.errors import MonitoringConfigInvalid
 
 
 @dataclass(frozen=True)

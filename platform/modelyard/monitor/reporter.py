@@ -31,7 +31,7 @@ NEAR_RATIO = 0.1
 """The process is started once a window is this full: its import takes longer than the story's rows."""
 
 
-class WorkerLost(YardError):
+class WorkerLost(Exception):
     """The Evidently process died, hung or could not do a window."""
 
 
@@ -155,8 +155,8 @@ class Reporter:
             while True:
                 try:
                     pause_s = await self._step()
-                except YardError as error:
-                    log.warning("%s", error.what)
+                except (YardError, WorkerLost) as error:
+                    log.warning("%s", error.args[0])
                     pause_s = 1.0
                 except Exception:
                     log.exception("the reporter goes on")
@@ -200,11 +200,11 @@ class Reporter:
 
     async def _lost(self, window: Waiting, error: WorkerLost) -> float:
         attempts = window.attempts + 1
-        log.warning("window %d of version %s, attempt %d: %s", window.number, window.version, attempts, error.what)
+        log.warning("window %d of version %s, attempt %d: %s", window.number, window.version, attempts, error)
         if isinstance(error, WorkerNotNow):
             return NOT_NOW_PAUSE_S
         if decide_next(attempts) == "fail":
-            await self._writer.commit(lambda store: store.fail_drift(window.version, window.last, error.what))
+            await self._writer.commit(lambda store: store.fail_drift(window.version, window.last, str(error)))
             return 0.0
         return decide_pause_s(attempts)
 

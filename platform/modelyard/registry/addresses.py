@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from urllib.parse import urlsplit
 
-from modelyard.errors import YardError
+from modelyard.errors import VersionUnusable
 
 BUCKET = "mlflow"
 """The bucket that MLflow keeps its artifacts in (`--artifacts-destination s3://mlflow`)."""
@@ -20,7 +20,7 @@ def storage_uri(artifact_uri: str) -> str:
             server's http path, or an `s3://` address, which stays as it is.
 
     Raises:
-        YardError: an address of another kind, such as a local folder: no model server could read it.
+        VersionUnusable: an address of another kind, such as a local folder: no model server could read it.
     """
     parts = urlsplit(artifact_uri)
     if parts.scheme == "s3" and parts.netloc:
@@ -29,8 +29,8 @@ def storage_uri(artifact_uri: str) -> str:
         return f"s3://{BUCKET}/{parts.path.strip('/')}"
     if parts.scheme in ("http", "https") and parts.path.startswith(PROXY_PATH):
         return f"s3://{BUCKET}/{parts.path.removeprefix(PROXY_PATH).strip('/')}"
-    raise YardError(
+    raise VersionUnusable(
         f"artifacts at {artifact_uri!r} have no address in the object store",
-        allowed="mlflow-artifacts:/..., s3://...",
-        next_command='eval "$(./invoke env)" and log the run again',
+        allowed="mlflow-artifacts:/... or s3://...: log the run again where the yard's variables are set",
+        next_command='eval "$(./invoke env)"',
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from modelyard.connections import Connections
-from modelyard.errors import YardError
+from modelyard.errors import OptionInvalid, VersionUnusable
 from modelyard.registry.models import ModelVersion, find_version
 from modelyard.settings import load_settings
 
@@ -38,13 +38,14 @@ def manifest(
         namespace: of the InferenceService; the setting `namespace` where it is None.
 
     Raises:
-        YardError: no such version, or it was not registered through this yard and has no digest.
+        RegistryError, VersionUnusable: no such version, or it was not registered through this yard and has no digest.
     """
     version = find_version(conn, model, alias_or_version)
     if not version.digest:
-        raise YardError(
+        raise VersionUnusable(
             f"{model} version {version.version} has no digest: it was not registered by modelyard",
-            next_command=f"./invoke train, or register run {version.run_id}",
+            allowed="a version that `./invoke train` registered",
+            next_command="./invoke train",
         )
     return build_manifest(
         version,
@@ -68,10 +69,14 @@ def build_manifest(
     """The InferenceService of a version, as KServe's v1beta1 wants it.
 
     Raises:
-        YardError: the canary's share is not a percentage.
+        OptionInvalid: the canary's share is not a percentage.
     """
     if canary_percent is not None and not 0 <= canary_percent <= 100:
-        raise YardError(f"canary traffic is {canary_percent} percent", allowed="0 to 100")
+        raise OptionInvalid(
+            f"canary traffic is {canary_percent} percent",
+            allowed="0 to 100",
+            next_command="./invoke canary --percent 10",
+        )
     predictor: dict[str, Any] = {
         "minReplicas": min_replicas,
         "logger": {"mode": "all", "url": logger_url, "metadataAnnotations": [MODEL_VERSION, RUN_ID]},

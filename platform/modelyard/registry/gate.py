@@ -13,7 +13,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from modelyard.connections import Connections
-from modelyard.errors import GateRefused, YardError
+from modelyard.errors import DataMissing, GateRefused
 from modelyard.registry.addresses import storage_uri
 from modelyard.registry.mlflow_api import download_folder, mlflow_client, mlflow_errors, object_store
 from modelyard.registry.models import GATE_TAG, MODEL, ModelVersion, as_version, find_version
@@ -231,20 +231,20 @@ def fetch_data(conn: Connections, version: ModelVersion) -> pd.DataFrame:
     """The raw flights that a version's data version holds, from DVC's remote.
 
     Raises:
-        YardError: they are not there, or not what the run says.
+        DataMissing: they are not there, or not what the run says.
     """
     import pandas as pd
 
     try:
         content = object_store(conn).cat_file(version.data_url)
     except FileNotFoundError as error:
-        raise YardError(
+        raise DataMissing(
             f"data {version.data_version} (md5 {version.data_md5}) is not at {version.data_url}",
             next_command="./invoke data",
         ) from error
     found = hashlib.md5(content, usedforsecurity=False).hexdigest()
     if found != version.data_md5:
-        raise YardError(f"the data at {version.data_url} has md5 {found}", allowed=version.data_md5)
+        raise DataMissing(f"the data at {version.data_url} has md5 {found}", allowed=version.data_md5)
     return pd.read_parquet(io.BytesIO(content))
 
 

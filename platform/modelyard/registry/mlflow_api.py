@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from modelyard.connections import Connections
-from modelyard.errors import YardError
+from modelyard.errors import DataMissing, RegistryError, ServiceUnreachable
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -32,18 +32,20 @@ def mlflow_errors(what: str, *, next_command: str) -> Iterator[None]:
     """Turn MLflow's errors into one that a person may see.
 
     Raises:
-        YardError: MLflow refused, or does not answer.
+        RegistryError, ServiceUnreachable: MLflow refused, or does not answer.
     """
     from mlflow.exceptions import MlflowException, RestException
 
     try:
         yield
     except RestException as error:  # MLflow answered, and said no
-        raise YardError(what, detail=str(error)[:300], next_command=next_command) from error
+        raise RegistryError(what, detail=str(error)[:300], next_command=next_command) from error
     except MlflowException as error:
         if "API request" in str(error):
-            raise YardError("MLflow does not answer", detail=str(error)[:300], next_command="./invoke up") from error
-        raise YardError(what, detail=str(error)[:300], next_command=next_command) from error
+            raise ServiceUnreachable(
+                "MLflow does not answer", detail=str(error)[:300], next_command="./invoke up"
+            ) from error
+        raise RegistryError(what, detail=str(error)[:300], next_command=next_command) from error
 
 
 def object_store(conn: Connections) -> Any:
@@ -64,13 +66,13 @@ def download_folder(conn: Connections, uri: str, folder: Path) -> Path:
     """Fetch everything under an `s3://` address into a folder.
 
     Raises:
-        YardError: there is nothing at that address.
+        DataMissing: there is nothing at that address.
     """
     prefix = uri.removeprefix("s3://").rstrip("/") + "/"
     store = object_store(conn)
     keys = [key for key in store.find(prefix) if not key.endswith("/")]
     if not keys:
-        raise YardError(f"there is nothing at {uri}", next_command="./invoke status")
+        raise DataMissing(f"there is nothing at {uri}", next_command="./invoke why")
     for key in keys:
         (folder / key.removeprefix(prefix)).parent.mkdir(parents=True, exist_ok=True)
     store.get(keys, [str(folder / key.removeprefix(prefix)) for key in keys])

@@ -9,7 +9,7 @@ from typing import Any
 
 from modelyard.connections import Connections
 from modelyard.digest import model_digest
-from modelyard.errors import YardError
+from modelyard.errors import VersionUnusable
 from modelyard.registry.addresses import storage_uri
 from modelyard.registry.mlflow_api import download_folder, mlflow_client, mlflow_errors
 
@@ -57,14 +57,14 @@ def register(conn: Connections, run_id: str, *, model: str = MODEL) -> ModelVers
     The digest is taken here, once, from the artifacts in the object store: what is deployed later must be this.
 
     Raises:
-        YardError: MLflow has no such run, or the run logged no model.
+        RegistryError, VersionUnusable: MLflow has no such run, or the run logged no model.
     """
     client = mlflow_client(conn)
     with mlflow_errors(f"run {run_id} could not be registered as {model}", next_command="./invoke train"):
         run = client.get_run(run_id)
         logged = run.outputs.model_outputs if run.outputs else []
         if not logged:
-            raise YardError(f"run {run_id} logged no model", next_command="./invoke train")
+            raise VersionUnusable(f"run {run_id} logged no model", next_command="./invoke train")
         _ensure_model(client, model)
         known = [v for v in client.search_model_versions(f"name = '{model}'") if v.run_id == run_id]
         if known and DIGEST_TAG in known[0].tags:

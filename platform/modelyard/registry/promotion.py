@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 
 from modelyard.connections import Connections
-from modelyard.errors import YardError
+from modelyard.errors import OptionInvalid
 from modelyard.registry.gate import require_passed
 from modelyard.registry.mlflow_api import mlflow_client, mlflow_errors
 from modelyard.registry.models import find_version
@@ -71,12 +71,16 @@ def promote(conn: Connections, model: str, version: str, alias: str, why: str) -
 
     Raises:
         GateRefused: the version has not passed the gate.
-        YardError: no such version or alias, or no reason.
+        RegistryError, OptionInvalid: no such version or alias, or no reason.
     """
     if alias not in ALIASES:
-        raise YardError(f"alias is {alias!r}", allowed=", ".join(ALIASES))
+        raise OptionInvalid(f"alias is {alias!r}", allowed=", ".join(ALIASES))
     if not why.strip():
-        raise YardError("a promotion needs a reason: why is empty", allowed="a sentence")
+        raise OptionInvalid(
+            "a promotion needs a reason: why is empty",
+            allowed="a sentence",
+            next_command=f"./invoke promote --version {version} --why 'It passed the gate'",
+        )
     chosen = find_version(conn, model, version)
     require_passed(chosen)
     client = mlflow_client(conn)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from modelyard.codec import Prediction, encode_predictions
 from modelyard.connections import Connections
 from modelyard.digest import model_digest
-from modelyard.errors import YardError
+from modelyard.errors import ModelChanged, VersionUnusable
 from modelyard.registry.mlflow_api import download_folder
 from modelyard.registry.models import MODEL, ModelVersion, as_version
 
@@ -76,7 +76,7 @@ def load(conn: Connections, version: ModelVersion) -> LoadedModel:
     """Load a version, after its files were found to be those that were registered; kept for the next call.
 
     Raises:
-        YardError: the files differ from the registered digest, or MLflow cannot load them.
+        ModelChanged, VersionUnusable: the files differ from the registered digest, or MLflow cannot load them.
     """
     return _load(conn, version.storage_uri, version.digest, f"{version.name} version {version.version}")
 
@@ -89,7 +89,7 @@ def _load(conn: Connections, uri: str, digest: str, told: str) -> LoadedModel:
     with tempfile.TemporaryDirectory(prefix="modelyard-model-") as folder:
         download_folder(conn, uri, Path(folder))
         if (found := model_digest(Path(folder))) != digest:
-            raise YardError(
+            raise ModelChanged(
                 f"the files of {told} have digest {found[:12]}: {digest[:12]} was registered",
                 detail=uri,
                 next_command="./invoke train",
@@ -97,10 +97,12 @@ def _load(conn: Connections, uri: str, digest: str, told: str) -> LoadedModel:
         try:
             loaded = pyfunc.load_model(folder, suppress_warnings=True)
         except (MlflowException, ImportError, TypeError, ValueError) as error:
-            raise YardError(f"{told} does not load", detail=str(error)[:500], next_command="./invoke train") from error
+            raise VersionUnusable(
+                f"{told} does not load", detail=str(error)[:500], next_command="./invoke train"
+            ) from error
     signature = loaded.metadata.signature
     if signature is None or not signature.inputs or not signature.outputs:
-        raise YardError(f"{told} has no signature", allowed="columns in, one double a class out")
+        raise VersionUnusable(f"{told} has no signature", allowed="columns in, one double a class out")
     return LoadedModel(
         pyfunc=loaded,
         columns={column.name: column.type.name != "string" for column in signature.inputs.inputs},

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from modelyard.errors import DeployFailed, WaitTimeout
+from modelyard.errors import CanaryRefused, WaitTimeout
 from modelyard.kube import describe_conditions, traffic
 from modelyard.rollout.judge import Action, JudgeRules, Pair, Verdict, judge_canary
 from modelyard.waiting import wait_until
@@ -61,12 +61,12 @@ def start_canary(
         held = services.wait_ready(name, generation=applied["metadata"]["generation"], deadline_s=deadline_s)
     except WaitTimeout as error:
         roll_back(services, name, deadline_s=deadline_s)
-        raise DeployFailed(
+        raise CanaryRefused(
             f"the canary of {name} did not get ready and was rolled back", detail=error.detail
         ) from error
     latest = next((part for part in traffic(held) if part.get("latestRevision")), None)
     if latest is None or latest["percent"] != percent or latest["revisionName"] == stable_revision:
-        raise DeployFailed(
+        raise CanaryRefused(
             f"InferenceService {name} has no canary at {percent} %: {describe_traffic(held)}",
             detail=describe_conditions(held),
         )
@@ -84,13 +84,13 @@ def _revision_with_everything(services: InferenceServices, name: str) -> str:
     """The revision beside which a canary can run."""
     held = services.get(name)
     if held is None:
-        raise DeployFailed(
+        raise CanaryRefused(
             f"InferenceService {name} does not exist: a canary needs a version beside which it runs",
             next_command="./invoke promote --why 'The first version'",
         )
     found = next((revision for revision, percent in shares_of(held).items() if percent == 100), None)
     if found is None:
-        raise DeployFailed(
+        raise CanaryRefused(
             f"InferenceService {name} already splits its traffic: {describe_traffic(held)}",
             allowed="one canary at a time",
             next_command="./invoke canary --roll-back",

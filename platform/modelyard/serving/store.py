@@ -18,7 +18,6 @@ from typing import Any
 
 import orjson
 
-from modelyard.errors import YardError
 from modelyard.serving.store_file import Transaction, open_database
 
 Object = dict[str, Any]
@@ -40,7 +39,7 @@ OWNED_METADATA = (
 """Fields of metadata that only the store sets."""
 
 
-class StoreError(YardError):
+class StoreError(Exception):
     """A request that the store refuses; `resource`, `namespace` and `name` say for which object."""
 
     def __init__(self, what: str, resource: str, namespace: str, name: str) -> None:
@@ -62,7 +61,7 @@ class Conflict(StoreError):
     """The object has changed since the version that the writer read."""
 
 
-class Expired(YardError):
+class Expired(Exception):
     """A watch asks for events that are compacted away, or for a version that this store never gave out.
 
     `floor` is the oldest version that a watch can start from.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from pathlib import Path
 
-from modelyard.errors import YardError
+from modelyard.errors import FileDamaged, FileNewer
 
 FORMAT = 1
 """Of the file (SQLite's user_version)."""
@@ -41,7 +41,7 @@ def open_database(path: Path) -> sqlite3.Connection:
     """The SQLite file with its tables, made on first use.
 
     Raises:
-        YardError: it is no such file, or a newer modelyard wrote it.
+        FileDamaged, FileNewer: it is no such file, or a newer modelyard wrote it.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
@@ -51,13 +51,13 @@ def open_database(path: Path) -> sqlite3.Connection:
         found = db.execute("PRAGMA user_version").fetchone()[0]
     except sqlite3.DatabaseError as error:
         db.close()
-        raise YardError(f"{path} is not a store of objects: {error}", next_command="./invoke reset") from error
+        raise FileDamaged(f"{path} is not a store of objects: {error}", next_command="./invoke reset") from error
     if found > FORMAT:
         db.close()
-        raise YardError(
+        raise FileNewer(
             f"{path} has format {found}: this modelyard knows {FORMAT}",
-            allowed=f"a store of format {FORMAT} or older",
-            next_command="git pull, or MODELYARD_NAME=another ./invoke up",
+            allowed=f"a store of format {FORMAT} or older, or another yard: MODELYARD_NAME=another ./invoke up",
+            next_command="git pull",
         )
     db.executescript(SCHEMA)
     db.execute(f"PRAGMA user_version={FORMAT}")

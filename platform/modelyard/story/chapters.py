@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from modelyard.errors import YardError
+from modelyard.errors import NameUnknown
 
 if TYPE_CHECKING:
     from modelyard.story.claims import Finding
@@ -253,11 +253,11 @@ def find_chapter(name: str) -> Chapter:
     """The chapter of that id.
 
     Raises:
-        YardError: there is none; the message lists those that there are.
+        NameUnknown: there is none; the message lists those that there are.
     """
     found = BY_ID.get(name)
     if found is None:
-        raise YardError(
+        raise NameUnknown(
             f"there is no chapter {name!r}", allowed=", ".join(BY_ID), next_command="./invoke demo --only traffic"
         )
     return found

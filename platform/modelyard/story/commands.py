@@ -9,7 +9,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from modelyard.console import say
-from modelyard.errors import GateRefused, YardError
+from modelyard.errors import GateRefused, OptionInvalid, RegistryError
 from modelyard.settings import load_settings
 
 if TYPE_CHECKING:
@@ -63,13 +63,17 @@ def read_params(given: Sequence[str]) -> dict[str, Any]:
     """`name=value` pairs; a value is read as YAML, as in params.yaml.
 
     Raises:
-        YardError: a pair has no equals sign.
+        OptionInvalid: a pair has no equals sign.
     """
     import yaml
 
     wrong = [pair for pair in given if "=" not in pair]
     if wrong:
-        raise YardError(f"--param {wrong[0]!r} has no value", allowed="NAME=VALUE, as in model.max_iter=80")
+        raise OptionInvalid(
+            f"--param {wrong[0]!r} has no value",
+            allowed="NAME=VALUE",
+            next_command="./invoke train --param model.max_iter=80",
+        )
     return {name: yaml.safe_load(value) for name, _, value in (pair.partition("=") for pair in given)}
 
 
@@ -80,7 +84,7 @@ def promote(version: str = "staging", why: str = "") -> None:
     from modelyard.rollout.canary import describe_traffic
 
     if not why.strip():
-        raise YardError(
+        raise OptionInvalid(
             "a promotion is written down with its reason, and there is none",
             allowed="a sentence",
             next_command=f"./invoke promote --version {version} --why 'It passed the gate'",
@@ -157,7 +161,7 @@ def _judge_staging(conn: Connections, *, percent: int, rows: int, phase: str) ->
         story = Story(conn, plan, Narrator(), folder, load_settings().namespace)
         staged = steps.alias_version(story, "staging")
         if staged is None:
-            raise YardError(f"no version of {MODEL} is @staging", next_command="./invoke train")
+            raise RegistryError(f"no version of {MODEL} is @staging", next_command="./invoke train")
         _, _, verdict = renewing.run_canary(story, staged, f"canary {phase}", story.flights(phase), 0)
         if verdict.action is Action.PROMOTE:
             steps.move(story, staged, "production", f"The canary was judged: {verdict.why}")

@@ -140,14 +140,14 @@ class Story:
         """Wait until the phase has at least so many windows of each kind, and the monitor's backlog is empty.
 
         Raises:
-            YardError: the monitor has not the rows for so many windows, so that waiting would be in vain.
+            TrafficMissing: the monitor has not the rows for so many windows, so that waiting would be in vain.
             WaitTimeout: the windows did not come in time.
         """
-        from modelyard.errors import YardError
+        from modelyard.errors import TrafficMissing
 
         needed = drift * self.plan.window_rows
         if (seen := self.wait_rows(since, needed)) < needed:
-            raise YardError(
+            raise TrafficMissing(
                 f"the monitor has {seen} rows of version {since.version} in phase {since.phase}",
                 allowed=f"{needed} rows for {drift} windows",
                 next_command=f"kubectl get inferenceservice {self.name} -o yaml",

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from modelyard.errors import YardError
+from modelyard.errors import StoryOutOfOrder
 
 NAME = "state.json"
 
@@ -40,10 +40,10 @@ class State:
         """A fact that an earlier chapter left.
 
         Raises:
-            YardError: it did not; the next command is that chapter.
+            StoryOutOfOrder: it did not; the next command is that chapter.
         """
         if fact not in self.facts:
-            raise YardError(
+            raise StoryOutOfOrder(
                 f"the story does not know {fact.replace('_', ' ')} yet",
                 allowed=f"chapter {chapter} comes first",
                 next_command=f"./invoke demo --only {chapter}",

@@ -11,7 +11,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from modelyard.errors import YardError
+from modelyard.errors import StoryUnderWay, YardError
 from modelyard.story.chapters import CHAPTERS, Chapter, find_chapter
 from modelyard.story.claims import ChapterResult, Claim, Finding
 from modelyard.story.context import Story
@@ -234,14 +234,14 @@ def being_told(reports: Path) -> Iterator[None]:
     """Held while a story is told on a yard: two at a time would count each other's flights.
 
     Raises:
-        YardError: another process tells one.
+        StoryUnderWay: another process tells one.
     """
     reports.mkdir(parents=True, exist_ok=True)
     with (reports / ".telling").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            raise YardError(
+            raise StoryUnderWay(
                 "a story is being told on this yard already",
                 allowed="one at a time, or another yard: MODELYARD_NAME=other MODELYARD_PORTS=auto",
                 next_command="./invoke status",

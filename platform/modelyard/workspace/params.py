@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from modelyard.errors import YardError
+from modelyard.errors import NameUnknown
 
 
 def read(path: Path) -> dict[str, Any]:
@@ -21,14 +22,18 @@ def write(path: Path, changes: Mapping[str, Any]) -> None:
     """Change parameters that exist, named with dots; comments and order stay, an unchanged file is not written.
 
     Raises:
-        YardError: there is no parameter of that name.
+        NameUnknown: there is no parameter of that name.
     """
     from ruamel.yaml import YAML
 
     known = flatten(read(path))
     for name, value in changes.items():
         if name not in known:
-            raise YardError(f"{path.name} has no parameter {name} (wanted {value!r})", allowed=", ".join(known))
+            raise NameUnknown(
+                f"{path.name} has no parameter {name} (wanted {value!r})",
+                allowed=", ".join(known),
+                next_command=f"cat {shlex.quote(str(path))}",
+            )
     if all(known[name] == value for name, value in changes.items()):
         return
     yaml = YAML()

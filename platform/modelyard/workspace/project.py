@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shlex
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from modelyard.connections import REPOSITORY, Connections
 from modelyard.digest import model_digest
-from modelyard.errors import CommandFailed, YardError
+from modelyard.errors import DataVersionFixed, NameUnknown, ServiceUnreachable
 from modelyard.workspace import params as parameters
 from modelyard.workspace.lock import drop_stale_lock, hold_lock
 from modelyard.workspace.programs import Say, program_environment, run_program, silent
@@ -95,7 +96,8 @@ class Workspace:
         """Put a version's flights under DVC, commit, tag and push them; a version that exists is brought back.
 
         Raises:
-            YardError: params.yaml does not name the version, or its tag holds other data than the code now makes.
+            NameUnknown: params.yaml does not name the version.
+            DataVersionFixed: its tag holds other data than the code now makes.
             CommandFailed: git or dvc failed.
         """
         with self._working():
@@ -128,7 +130,7 @@ class Workspace:
                 are tried on a git branch of their own, `try/...`, and params.yaml of the branch before stays as it is.
 
         Raises:
-            YardError: params.yaml has no such parameter.
+            NameUnknown: params.yaml has no such parameter.
             CommandFailed: MLflow does not answer; git, dvc or the training failed.
         """
         changes = parameters.flatten(params or {})
@@ -157,10 +159,14 @@ class Workspace:
             seed: of the order.
 
         Raises:
-            YardError: there is no such phase.
+            NameUnknown: there is no such phase.
         """
         if phase not in PHASES:
-            raise YardError(f"traffic phase is {phase!r}", allowed=", ".join(PHASES))
+            raise NameUnknown(
+                f"traffic phase is {phase!r}",
+                allowed=", ".join(PHASES),
+                next_command="./invoke predict --phase july",
+            )
         out = self.folder / ".cache" / "traffic" / f"{phase}-{rows or 'all'}-{seed}.ndjson"
         out.parent.mkdir(parents=True, exist_ok=True)
         with self._working():
@@ -204,10 +210,10 @@ class Workspace:
     def _months(self, name: str) -> list[int]:
         known = parameters.read(self.folder / "params.yaml")["data"]["months"]
         if name not in known:
-            raise YardError(
+            raise NameUnknown(
                 f"params.yaml of the workspace has no data version {name!r}",
-                allowed=", ".join(known),
-                next_command=f"add its months to {self.folder / 'params.yaml'}",
+                allowed=f"{', '.join(known)}, or one whose months you add there",
+                next_command=f"${{EDITOR:-vi}} {shlex.quote(str(self.folder / 'params.yaml'))}",
             )
         return known[name]
 
@@ -220,10 +226,10 @@ class Workspace:
     def _refuse_other_data(self, tag: str, md5: str) -> None:
         before = pointer_md5(self._git("show", f"{tag}:{POINTER}"))
         if before != md5:
-            raise YardError(
+            raise DataVersionFixed(
                 f"tag {tag} holds data with md5 {before}; the workspace's flights.py now makes {md5}",
-                allowed="a version never changes once it is tagged",
-                next_command="give the new data a name of its own in params.yaml (data.months)",
+                allowed="a version that stays as it was tagged; new data have a name of their own (data.months)",
+                next_command=f"${{EDITOR:-vi}} {shlex.quote(str(self.folder / 'params.yaml'))}",
             )
 
     def _tell_when_outdated(self) -> None:
@@ -304,7 +310,7 @@ def _ask_mlflow(conn: Connections, path: str, query: Mapping[str, str]) -> httpx
     try:
         return httpx.get(address, params=query, timeout=30, trust_env=False)
     except httpx.HTTPError as error:
-        raise CommandFailed(f"MLflow at {address} does not answer: {error}", next_command="./invoke up") from error
+        raise ServiceUnreachable(f"MLflow at {address} does not answer: {error}", next_command="./invoke up") from error
 
 
 def pointer_md5(text: str) -> str:

@@ -6,7 +6,7 @@ import os
 import sys
 
 from modelyard.connections import Connections, connect
-from modelyard.errors import YardError
+from modelyard.errors import NameUnknown, ServiceUnreachable
 from modelyard.services.service import Service
 from modelyard.settings import Settings
 from modelyard.substrates import local
@@ -18,14 +18,14 @@ def open_page(settings: Settings, service: str) -> list[str]:
     """Open a service's page, or every page, in the browser where there is one; returns a line for each address.
 
     Raises:
-        YardNotUp: there is no yard. YardError: that service has no page; names those that have one.
+        YardNotUp: there is no yard. NameUnknown: that service has no page; names those that have one.
     """
     conn = connect(yard_folder(settings), settings)
     chosen = choose_pages(service)
     ready = [held for held in chosen if is_ready(held, conn)]
     if not ready:
         names = service or ", ".join(held.name for held in chosen)
-        raise YardError(f"not ready: {names}", next_command="./invoke up")
+        raise ServiceUnreachable(f"not ready: {names}", next_command="./invoke up")
     browser = has_browser()
     lines = [f"{held.name:<13} {conn.address(held.ports[0])}{held.page}{_login(held, conn)}" for held in ready]
     if browser:
@@ -40,12 +40,12 @@ def choose_pages(service: str) -> list[Service]:
     """The services with a page: the one named, or every one.
 
     Raises:
-        YardError: the one named has none.
+        NameUnknown: the one named has none.
     """
     every = [held for held in local.SERVICES if held.page and held.ports]
     chosen = [held for held in every if not service or held.name == service]
     if not chosen:
-        raise YardError(
+        raise NameUnknown(
             f"{service} has no page", allowed=", ".join(held.name for held in every), next_command="./invoke open"
         )
     return chosen

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from modelyard.errors import SettingError, WaitTimeout, YardError
+from modelyard.errors import PortTaken, SettingError, WaitTimeout, YardError
 from modelyard.waiting import wait_until
 from modelyard.yard.layout import PORT_BLOCK, PORTS
 from modelyard.yard.record import read_record
@@ -23,10 +23,6 @@ SETTLE_S = 2.0
 """Seconds in which the kernel has closed the sockets of a process that was killed."""
 LAST_AUTO = 30000
 """Below the ports that Linux gives to outgoing connections (32768 on)."""
-
-
-class PortTaken(YardError):
-    """A port of the yard's block is held by a program that is not of this yard."""
 
 
 def parse_first_port(wanted: str) -> int | None:

@@ -8,7 +8,7 @@ import secrets
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from modelyard.errors import YardError
+from modelyard.errors import FileDamaged, FileNewer
 
 SCHEMA = 1
 
@@ -34,7 +34,7 @@ def read_record(path: Path) -> YardRecord | None:
     """The record, or None where there is no yard.
 
     Raises:
-        YardError: the file is damaged, or a newer modelyard wrote it.
+        FileDamaged, FileNewer: the file is damaged, or a newer modelyard wrote it.
     """
     try:
         held = json.loads(path.read_text("utf-8"))
@@ -42,14 +42,14 @@ def read_record(path: Path) -> YardRecord | None:
     except FileNotFoundError:
         return None
     except (ValueError, TypeError) as error:
-        raise YardError(
+        raise FileDamaged(
             f"{path} is not a yard's record: {error}", next_command=f"mv '{path}' '{path}.damaged' && ./invoke up"
         ) from error
     if found.schema > SCHEMA:
-        raise YardError(
+        raise FileNewer(
             f"{path} has schema {found.schema}: this modelyard knows {SCHEMA}",
-            allowed=f"a yard of schema {SCHEMA} or older",
-            next_command="git pull, or MODELYARD_NAME=another ./invoke up",
+            allowed=f"a yard of schema {SCHEMA} or older, or another yard: MODELYARD_NAME=another ./invoke up",
+            next_command="git pull",
         )
     return found
 

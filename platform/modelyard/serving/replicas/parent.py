@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from modelyard.connections import connect
-from modelyard.errors import ServiceFailed
+from modelyard.errors import ServiceFailed, YardBusy
 from modelyard.serving.replicas.launchers import SPARES, Launcher, launcher_for
 from modelyard.serving.replicas.records import (
     ReplicaRecord,
@@ -257,7 +257,7 @@ def only_one(path: Path) -> Iterator[None]:
         try:
             fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            raise ServiceFailed(f"another process holds {path}", next_command="./invoke down && ./invoke up") from error
+            raise YardBusy(f"another process holds {path}", next_command="./invoke down && ./invoke up") from error
         yield
 
 
