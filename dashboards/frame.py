@@ -36,7 +36,7 @@ class Events(Builder[Any]):
         return self._held
 
 
-def _events(matchers: str) -> list[Events]:
+def _events(matchers: str) -> list[Builder[Any]]:
     """Changes of the traffic at the time that the series' value tells; alerts for as long as their series is there."""
     return [
         Events(

@@ -202,7 +202,7 @@ def bars(
 
 def distribution(title: str, about: str, promql: str, *, span: int = 12, empty: str = "no window yet") -> Panel:
     """Two distributions side by side: groups of bars by the label `range`, one bar a value of the label `side`."""
-    pivot = {"rowField": "range", "columnField": "side", "valueField": "Value", "emptyValue": "zero"}
+    pivot = {"rowField": "range", "columnField": "side", "valueField": "Value"}
     return (
         barchart.Panel()
         .title(title)

@@ -10,13 +10,15 @@ from prometheus_client import CollectorRegistry, ProcessCollector
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from modelyard.monitor.queries import Reader, VersionView
+from modelyard.monitor.queries import Reader, TrafficChange, VersionView
 
 PREFIX = "modelyard_monitor_"
 LABELS = ("namespace", "inferenceservice", "model_version")
 HOPE_S = 5.0
 """How long an event counts as backlog because its other half may still come; KServe's logger may lose one for good."""
 REPORT_BUCKETS_S = (0.5, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0, 30.0)
+MOST_REVISIONS = MOST_CHANGES = 10
+"""Of one InferenceService, the newest."""
 InTraffic = Callable[[tuple[str, str], str], bool]
 """Whether a model version of a service (namespace, name) gets traffic."""
 
@@ -37,6 +39,7 @@ BY_NAME = (
     ("last_drift", "columns", "column_drift", "column", "Distance of a column to the reference, last drift window."),
     ("last_drift", "prediction", "prediction_ratio", "class", "Share of a predicted class, last drift window."),
     ("last_quality", "recall", "recall_ratio", "class", "Recall of a class over the last window of truths."),
+    ("last_drift", "thresholds", "column_drift_threshold", "column", "Distance from which on a column has drifted."),
     (
         "last_quality",
         "breaches_in_a_row",
@@ -63,6 +66,10 @@ class MonitorCollector(Collector):
         seen = [held for held in self._reader.versions() if self._in_traffic(held.service, held.model_version)]
         newest = {(*held.service, held.model_version): held for held in sorted(seen, key=lambda v: v.last_seq)}
         yield from version_families(newest)
+        yield distribution_family(newest)
+        traffic = self._reader.traffic()
+        yield revision_family(self._reader.revisions(), traffic)
+        yield change_family(self._reader.changes(), traffic)
         yield self._events()
         yield self._backlog()
         yield report_histogram(self._reader.report_seconds())
@@ -136,6 +143,48 @@ def _wrong(versions: Mapping[tuple[str, str, str], VersionView]) -> Metric:
         for (truth, predicted), n in held.confusions.items():
             if truth != predicted:
                 family.add_metric((*labels, truth, predicted), n)
+    return family
+
+
+def distribution_family(versions: Mapping[tuple[str, str, str], VersionView]) -> Metric:
+    """How the columns are spread in the data that a version was trained on, and in its last drift window."""
+    family = GaugeMetricFamily(
+        f"{PREFIX}distribution_ratio",
+        "Share of the rows whose value falls into a range, in the reference and in the last drift window.",
+        labels=(*LABELS, "column", "bin", "range", "side"),
+    )
+    for labels, held in versions.items():
+        for column, told in ((held.last_drift or {}).get("distributions") or {}).items():
+            for number, name in enumerate(told["ranges"]):
+                where = (*labels, column, f"{number:02d}", name)
+                family.add_metric((*where, "trained on"), told["trained_on"][number])
+                family.add_metric((*where, "now"), told["now"][number])
+    return family
+
+
+def revision_family(revisions: Mapping[tuple[str, str], tuple[str, str, str]], traffic: Mapping[Any, Any]) -> Metric:
+    """Model version of each of the newest revisions of every InferenceService that there is."""
+    family = GaugeMetricFamily(
+        f"{PREFIX}revision_info", "1 for a revision and its model version.", labels=(*LABELS[:2], "revision", LABELS[2])
+    )
+    for service, (uid, _) in traffic.items():
+        named = sorted((name, found) for (of, name), found in revisions.items() if of == uid and found[:2] == service)
+        for name, (_, _, model_version) in named[-MOST_REVISIONS:]:
+            family.add_metric((*service, name, model_version), 1)
+    return family
+
+
+def change_family(changes: Iterable[TrafficChange], traffic: Mapping[Any, Any]) -> Metric:
+    """When versions last got their part of the traffic: the newest changes of every InferenceService that there is."""
+    family = GaugeMetricFamily(
+        f"{PREFIX}traffic_change_timestamp_seconds",
+        "When a model version was promoted, began as a canary, or was rolled back.",
+        labels=(*LABELS, "change"),
+    )
+    for service in traffic:
+        newest = [held for held in changes if held.service == service][-MOST_CHANGES:]
+        for (model_version, change), at in {(held.model_version, held.change): held.at for held in newest}.items():
+            family.add_metric((*service, model_version, change), at)
     return family
 
 

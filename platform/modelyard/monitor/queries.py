@@ -47,6 +47,17 @@ class VersionView:
 
 
 @dataclass(frozen=True)
+class TrafficChange:
+    """A model version got its part of an InferenceService's traffic or lost it: promoted, canary, rolled back."""
+
+    uid: str
+    service: tuple[str, str]
+    model_version: str
+    change: str
+    at: float
+
+
+@dataclass(frozen=True)
 class Waiting:
     """A drift window that has no report yet."""
 
@@ -115,7 +126,10 @@ class Reader:
         with self._open() as db:
             held = db.execute(query, tuple(given.values())).fetchall()
         names = ("namespace", "inferenceservice", "model_version")
-        return [{**{name: row[name] for name in names}, **as_window(row)} for row in held]
+        told = [{**{name: row[name] for name in names}, **as_window(row)} for row in held]
+        for window in told:
+            window.pop("distributions", None)  # for Prometheus; in a list of windows they would be most of it
+        return told
 
     def waiting(self) -> Waiting | None:
         """The drift window whose turn it is: the oldest without a report."""
@@ -181,6 +195,14 @@ class Reader:
         with self._open() as db:
             held = db.execute("SELECT namespace, inferenceservice, uid, revisions FROM traffic")
             return {(row[0], row[1]): (row[2], orjson.loads(row[3])) for row in held}
+
+    def changes(self) -> list[TrafficChange]:
+        """When model versions got their parts of the traffic, oldest first."""
+        with self._open() as db:
+            held = db.execute(
+                "SELECT uid, namespace, inferenceservice, model_version, change, at FROM changes ORDER BY number"
+            )
+            return [TrafficChange(row[0], (row[1], row[2]), *row[3:]) for row in held]
 
     def rows(self, *, after: int, limit: int, **wanted: str) -> Iterator[bytes]:
         """Rows of pairs as NDJSON, in the durable order, from the number after `after` on; many lines a piece."""

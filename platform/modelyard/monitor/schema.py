@@ -62,6 +62,9 @@ CREATE TABLE IF NOT EXISTS births (
 CREATE TABLE IF NOT EXISTS traffic (
     namespace TEXT NOT NULL, inferenceservice TEXT NOT NULL, uid TEXT NOT NULL, revisions TEXT NOT NULL,
     PRIMARY KEY (namespace, inferenceservice)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS changes (
+    number INTEGER PRIMARY KEY, uid TEXT NOT NULL, namespace TEXT NOT NULL, inferenceservice TEXT NOT NULL,
+    model_version TEXT NOT NULL, change TEXT NOT NULL, at REAL NOT NULL);
 """
 
 

@@ -222,12 +222,15 @@ class Store:
         Args:
             version: the version's number.
             last: the window's last row.
-            measured: `distances` by column, `prediction` ratio by class, `report` path.
+            measured: `distances` by column, `prediction` ratio by class, `report` path, `distributions` where known.
             seconds: time that the report took.
         """
         row = cutting.breaches_before(self.db, version, "drift", last) or 0
         verdict = judge_drift(measured["distances"], self.configs[version], before=row).as_dict()
+        config = self.configs[version]
         verdict |= {"prediction": measured["prediction"], "report": measured["report"]}
+        verdict["distributions"] = measured.get("distributions", {})
+        verdict["thresholds"] = {name: config.threshold(name) for name in measured["distances"]}
         self._close(version, last, "done", verdict, seconds)
 
     def fail_drift(self, version: int, last: int, error: str) -> None:
@@ -275,6 +278,12 @@ class Store:
                 self.db.execute("INSERT INTO births VALUES (?, ?, ?, ?)", (*service, uid, self._take(1)))
             held = (*service, uid, orjson.dumps(sorted(revisions)).decode())
             self.db.execute("INSERT INTO traffic VALUES (?, ?, ?, ?)", held)
+
+    def note_change(self, uid: str, service: tuple[str, str], model_version: str, change: str, now: float) -> None:
+        """Remember when a model version got its part of an InferenceService's traffic, or lost it."""
+        self.db.execute(
+            "INSERT INTO changes VALUES (NULL, ?, ?, ?, ?, ?, ?)", (uid, *service, model_version, change, now)
+        )
 
     def expire_halves(self, before: float) -> int:
         """Give up halves that came before a time (seconds since the epoch): their other half was lost."""

@@ -9,8 +9,9 @@ import asyncio
 import base64
 import logging
 import ssl
+import time
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from modelyard.monitor.writer import Writer
 
 log = logging.getLogger(__name__)
 LOOK_EVERY_S = 1.0
+PROMOTED, CANARY, ROLLED_BACK = "promoted", "canary", "rolled back"
 Service = tuple[str, str]
 """Namespace and name."""
 Revisions = dict[tuple[str, str], tuple[str, str, str]]
@@ -80,6 +82,43 @@ def decide_in_traffic(observed: Observed, service: Service, model_version: str) 
     return model_version not in named.values() and any(revision not in named for revision in view.revisions)
 
 
+@dataclass(frozen=True)
+class Roles:
+    """Which model version an InferenceService is on, and which ones it tries beside it."""
+
+    stable: str = ""
+    canaries: frozenset[str] = frozenset()
+
+    def after(self, model_version: str, change: str) -> Roles:
+        """The roles after a change."""
+        if change == PROMOTED:
+            return Roles(model_version)
+        if change == CANARY:
+            return replace(self, canaries=self.canaries | {model_version})
+        return replace(self, canaries=self.canaries - {model_version})
+
+
+def decide_changes(roles: Roles, versions: frozenset[str]) -> list[tuple[str, str]]:
+    """What has happened, by the model versions that get traffic now: version and change of each.
+
+    A version that has it all is promoted, unless it was the stable one: then those beside it were rolled back.
+    """
+    if len(versions) == 1:
+        (only,) = versions
+        if only != roles.stable:
+            return [(only, PROMOTED)]
+        return [(version, ROLLED_BACK) for version in sorted(roles.canaries)]
+    if roles.stable not in versions:
+        return []
+    return [(version, CANARY) for version in sorted(versions - roles.canaries - {roles.stable})]
+
+
+def versions_in_traffic(observed: Observed, view: TrafficView) -> frozenset[str] | None:
+    """Model versions of the revisions that get traffic; None while one of them is not known."""
+    named = [observed.known.get((view.uid, revision)) for revision in view.revisions]
+    return None if None in named else frozenset(found[2] for found in named if found)
+
+
 class KubernetesApi:
     """Reads InferenceServices with what a kubeconfig holds: server, CA and token."""
 
@@ -135,6 +174,9 @@ class TrafficWatch:
         self._kubeconfig, self._writer = kubeconfig, writer
         seen = {service: TrafficView(uid, frozenset(held)) for service, (uid, held) in reader.traffic().items()}
         self.observed = Observed(seen, reader.revisions())
+        self._roles: dict[str, Roles] = {}
+        for held in reader.changes():
+            self._roles[held.uid] = self._roles.get(held.uid, Roles()).after(held.model_version, held.change)
         self._api: KubernetesApi | None = None
         self._reachable = True
 
@@ -165,6 +207,18 @@ class TrafficWatch:
             told = {service: (view.uid, view.revisions) for service, view in services.items()}
             await self._writer.commit(lambda store: store.keep_traffic(told))
         self.observed.services = services
+        for service, view in services.items():
+            await self._tell_changes(service, view)
+
+    async def _tell_changes(self, service: Service, view: TrafficView) -> None:
+        versions = versions_in_traffic(self.observed, view)
+        if versions is None:
+            return
+        roles = self._roles.get(view.uid, Roles())
+        for version, change in decide_changes(roles, versions):
+            await self._keep_change(view.uid, service, version, change)
+            roles = roles.after(version, change)
+        self._roles[view.uid] = roles
 
     async def _note(self, service: Service, found: tuple[str, str, str] | None) -> None:
         if found is None or found[:2] in self.observed.known:
@@ -172,6 +226,11 @@ class TrafficWatch:
         uid, revision, version = found
         await self._writer.commit(lambda store: store.note_revision(uid, revision, service, version))
         self.observed.known[uid, revision] = (*service, version)
+
+    async def _keep_change(self, uid: str, service: Service, version: str, change: str) -> None:
+        now = time.time()
+        await self._writer.commit(lambda store: store.note_change(uid, service, version, change, now))
+        log.info("version %s of %s: %s", version, service, change)
 
     async def _forget_api(self, error: Exception) -> None:
         if self._reachable:

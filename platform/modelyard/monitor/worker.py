@@ -1,9 +1,9 @@
 """The process that runs Evidently: `python -m modelyard.monitor.worker`, one JSON line in, one JSON line out.
 
 In: `{"database", "version", "first", "last", "reference", "config", "report"}`. Out: `{"distances": {column: number or
-null}, "prediction": {class: ratio}, "seconds"}` or `{"error", "again"}`, where `again` says that the machine stood in
-the way and not the window. It ends when its standard input does, so a monitor that
-was killed leaves no worker behind.
+null}, "distributions": {column: shares by range}, "prediction": {class: ratio}, "seconds"}` or `{"error", "again"}`,
+where `again` says that the machine stood in the way and not the window. It ends when its standard input does, so a
+monitor that was killed leaves no worker behind.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ import orjson
 
 from modelyard.codec import decode_rows
 from modelyard.monitor.config import MonitoringConfig, parse_config
+from modelyard.monitor.distributions import choose_columns, spread
 from modelyard.monitor.pairing import read_answers
 from modelyard.monitor.schema import open_for_reading
 
@@ -151,12 +152,19 @@ def answer(job: Mapping[str, Any], references: References) -> dict[str, Any]:
         config = parse_config(job["config"])
         rows, classes = read_window(Path(job["database"]), job["version"], job["first"], job["last"])
         reference = references.get(job["reference"], config)
-        distances = measure(reference, as_frame(rows, config), config, Path(job["report"]))
+        current = as_frame(rows, config)
+        distances = measure(reference, current, config, Path(job["report"]))
+        distributions = spread(reference, current, choose_columns(distances, config), config)
     except Exception as error:
         again = isinstance(error, (OSError, MemoryError, sqlite3.OperationalError))
         return {"error": f"{type(error).__name__}: {error}", "again": again}
     prediction = predicted_ratios(classes, config.classes)
-    return {"distances": distances, "prediction": prediction, "seconds": time.monotonic() - began}
+    return {
+        "distances": distances,
+        "distributions": distributions,
+        "prediction": prediction,
+        "seconds": time.monotonic() - began,
+    }
 
 
 def main() -> None:

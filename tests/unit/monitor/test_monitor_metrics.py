@@ -4,10 +4,12 @@ from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from modelyard.monitor.metrics import make_registry, report_histogram
-from modelyard.monitor.queries import VersionView
+from modelyard.monitor.queries import TrafficChange, VersionView
 
 DRIFT = {
     "columns": {"dewp": 3.7, "humid": None},
+    "thresholds": {"dewp": 1.5},
+    "distributions": {"dewp": {"ranges": ["below 40", "40 and more"], "trained_on": [0.9, 0.1], "now": [0.2, 0.8]}},
     "columns_drifted": 1,
     "share_ratio": 0.5,
     "breaches_in_a_row": 2,
@@ -41,10 +43,19 @@ def view(model_version: str, run_id: str = "r", *, last_seq: int = 1, measured: 
 
 
 class Held:
-    """A reader over views that are given."""
+    """A reader over what is given."""
 
-    def __init__(self, *views: VersionView) -> None:
-        self._views = views
+    def __init__(self, *views: VersionView, revisions=None, traffic=None, changes=()) -> None:
+        self._views, self._revisions, self._traffic, self._changes = views, revisions or {}, traffic or {}, changes
+
+    def revisions(self):
+        return self._revisions
+
+    def traffic(self):
+        return self._traffic
+
+    def changes(self):
+        return list(self._changes)
 
     def versions(self):
         return list(self._views)
@@ -83,6 +94,11 @@ def test_every_figure_of_a_version_has_its_series():
         ("windows_total", ("drift", "1")): 3,
         ("windows_total", ("quality", "1")): 0,
         ("column_drift", ("dewp", "1")): 3.7,
+        ("column_drift_threshold", ("dewp", "1")): 1.5,
+        ("distribution_ratio", ("00", "dewp", "1", "below 40", "trained on")): 0.9,
+        ("distribution_ratio", ("00", "dewp", "1", "below 40", "now")): 0.2,
+        ("distribution_ratio", ("01", "dewp", "1", "40 and more", "trained on")): 0.1,
+        ("distribution_ratio", ("01", "dewp", "1", "40 and more", "now")): 0.8,
         ("columns_drifted", ("1",)): 1,
         ("drifted_share_ratio", ("1",)): 0.5,
         ("drift_breaches_in_a_row", ("1",)): 2,
@@ -130,3 +146,35 @@ def test_the_histogram_of_report_times_adds_up():
         elif sample.name.endswith("_count"):
             assert sample.value == count
     assert buckets["0.5"] == 1 and buckets["1.5"] == 2 and buckets["3.0"] == 3 and buckets["+Inf"] == 3
+
+
+FLIGHTS, OTHERS = ("default", "flights"), ("default", "others")
+
+
+def test_the_newest_revisions_of_an_inferenceservice_that_is_there_tell_their_model_version():
+    known = {("u", f"flights-predictor-{number:05d}"): (*FLIGHTS, str(number)) for number in range(1, 13)}
+    gone = {("old", "flights-predictor-00001"): (*FLIGHTS, "0"), ("x", "others-predictor-00001"): (*OTHERS, "1")}
+    held = series(Held(revisions={**known, **gone}, traffic={FLIGHTS: ("u", ["flights-predictor-00012"])}))
+    told = {key[1] for key in held if key[0] == "revision_info"}
+    assert told == {(str(number), f"flights-predictor-{number:05d}") for number in range(3, 13)}
+
+
+def test_a_change_of_the_traffic_tells_when_it_was_and_the_later_of_two_alike():
+    changes = [
+        TrafficChange("u", FLIGHTS, "1", "promoted", 10.0),
+        TrafficChange("u", FLIGHTS, "2", "canary", 20.0),
+        TrafficChange("u", FLIGHTS, "2", "rolled back", 30.0),
+        TrafficChange("u", FLIGHTS, "2", "canary", 40.0),
+        TrafficChange("x", OTHERS, "1", "promoted", 50.0),
+    ]
+    held = series(Held(changes=changes, traffic={FLIGHTS: ("u", [])}))
+    told = {key[1]: value for key, value in held.items() if key[0] == "traffic_change_timestamp_seconds"}
+    assert told == {("promoted", "1"): 10, ("canary", "2"): 40, ("rolled back", "2"): 30}
+
+
+def test_changes_that_are_long_over_are_forgotten_so_that_series_stay_few():
+    changes = [TrafficChange("u", FLIGHTS, str(number), "promoted", float(number)) for number in range(100)]
+    held = series(Held(changes=changes, traffic={FLIGHTS: ("u", [])}))
+    assert {key[1] for key in held if key[0].startswith("traffic_change")} == {
+        ("promoted", str(number)) for number in range(90, 100)
+    }

@@ -2,7 +2,15 @@
 
 import pytest
 
-from modelyard.monitor.traffic import Observed, decide_in_traffic, read_revision, read_service
+from modelyard.monitor.traffic import (
+    Observed,
+    Roles,
+    decide_changes,
+    decide_in_traffic,
+    read_revision,
+    read_service,
+    versions_in_traffic,
+)
 
 SERVICE = ("rec", "flights")
 UID = "6770fa39-ab70-4242-9a61-89276f966f12"
@@ -111,3 +119,41 @@ def test_a_service_that_was_made_again_does_not_inherit_revisions_by_name():
 def test_an_object_without_status_has_no_traffic_and_no_revision():
     bare = {"metadata": {"name": "flights", "namespace": "rec", "uid": UID, "generation": 1}}
     assert read_service(bare)[1].revisions == frozenset() and read_revision(bare) is None
+
+
+def told_of(*seen: set[str]) -> list[tuple[str, str]]:
+    """Changes that are told while these versions get traffic, one look after the other."""
+    roles, told = Roles(), []
+    for versions in seen:
+        for change in decide_changes(roles, frozenset(versions)):
+            told.append(change)
+            roles = roles.after(*change)
+    return told
+
+
+@pytest.mark.parametrize(
+    ("seen", "expected"),
+    [
+        ([set(), {"1"}, {"1"}], [("1", "promoted")]),
+        ([{"1"}, {"1", "2"}, {"1", "2"}, {"2"}], [("1", "promoted"), ("2", "canary"), ("2", "promoted")]),
+        ([{"1"}, {"1", "2"}, {"1"}, {"1"}], [("1", "promoted"), ("2", "canary"), ("2", "rolled back")]),
+        (
+            [{"1"}, {"1", "2"}, {"1"}, {"1", "2"}],
+            [("1", "promoted"), ("2", "canary"), ("2", "rolled back"), ("2", "canary")],
+        ),
+        ([{"1"}, {"2"}, {"1"}], [("1", "promoted"), ("2", "promoted"), ("1", "promoted")]),
+        # first seen in the middle of a canary: which one is the stable one is not known
+        ([{"1", "2"}, {"2"}], [("2", "promoted")]),
+        ([{"1"}, set(), {"1"}], [("1", "promoted")]),
+    ],
+    ids=["first", "promoted", "rolled back", "again", "straight", "seen late", "away for a moment"],
+)
+def test_what_happened_to_a_version_is_told_once(seen, expected):
+    assert told_of(*seen) == expected
+
+
+def test_versions_in_the_traffic_are_known_once_every_revision_with_traffic_is():
+    seen = after(FIRST)
+    assert versions_in_traffic(seen, read_service(FIRST)[1]) == {"1"}
+    assert versions_in_traffic(seen, read_service(CANARY)[1]) is None
+    assert versions_in_traffic(after(FIRST, CANARY), read_service(CANARY)[1]) == {"1", "2"}
