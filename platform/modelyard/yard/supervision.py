@@ -92,13 +92,15 @@ def write_launch_file(conn: Connections, settings: Settings, service: Service, p
 def write_keeper_file(conn: Connections, settings: Settings) -> None:
     """Write what the keeper reads: how the yard is brought up again with the settings with which it was."""
     given = settings.model_dump(mode="json", include=settings.model_fields_set - {"ports"})
+    environment = service_environment(conn, settings, KEEPER, os.environ)
+    del environment[SERVICE_VARIABLE]  # who brings a yard up is none of its services, which are ended first
     spec = {
         "lock": str(lock_path(conn.layout.folder)),
         "log": str(conn.layout.log(KEEPER)),
         "repair": [sys.executable, "-m", "modelyard.yard.repair"],
         "repair_folder": str(REPOSITORY),
         "env": {
-            **service_environment(conn, settings, KEEPER, os.environ),
+            **environment,
             **{f"MODELYARD_{name.upper()}": str(value) for name, value in given.items()},
         },
     }
