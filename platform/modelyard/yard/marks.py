@@ -21,13 +21,18 @@ KILL_DEADLINE_S = 5.0
 
 @dataclass(frozen=True)
 class Marked:
-    """A living process of the yard: the service that it is of, and the pid with the time at which it began."""
+    """A living process of the yard: the service that it is of, and the pid with the time at which it began.
+
+    `leads_session` tells what works for a service and outlives it (a model server) from the service itself, which is in
+    the supervisor's session.
+    """
 
     pid: int
     started: float
     service: str
     parent: int
     name: str = ""
+    leads_session: bool = False
 
 
 def find_marked(yard_id: str) -> list[Marked]:
@@ -42,7 +47,8 @@ def find_marked(yard_id: str) -> list[Marked]:
             if environment.get(MARK_VARIABLE) != yard_id or process.status() == psutil.STATUS_ZOMBIE:
                 continue
             service = environment.get(SERVICE_VARIABLE, "")
-            found.append(Marked(process.pid, process.create_time(), service, process.ppid(), process.name()))
+            leads = os.getsid(process.pid) == process.pid
+            found.append(Marked(process.pid, process.create_time(), service, process.ppid(), process.name(), leads))
         except (psutil.Error, OSError):
             continue
     return found
@@ -59,13 +65,16 @@ def _own_line() -> set[int]:
     return {this.pid, *(parent.pid for parent in this.parents())}
 
 
-def find_strays(marked: Iterable[Marked], *, supervised: set[int], keep: set[str]) -> list[Marked]:
+def find_strays(
+    marked: Iterable[Marked], *, supervised: set[int], keep: set[str], is_supervised_yard: bool = True
+) -> list[Marked]:
     """Processes of the yard that nobody supervises.
 
     Args:
         marked: every process of the yard.
         supervised: pids of the supervisor and of the services that it runs; their descendants are supervised too.
         keep: services whose children may outlive them, because the service finds them again.
+        is_supervised_yard: whether a supervisor lives; without one such a service is a stray itself.
     """
     everyone = list(marked)
     parents = {process.pid: process.parent for process in everyone}
@@ -77,7 +86,10 @@ def find_strays(marked: Iterable[Marked], *, supervised: set[int], keep: set[str
             pid = parents[pid]
         return False
 
-    return [p for p in everyone if not is_supervised(p.pid) and p.service not in keep]
+    def is_kept(process: Marked) -> bool:
+        return process.service in keep and (is_supervised_yard or process.leads_session)
+
+    return [p for p in everyone if not is_supervised(p.pid) and not is_kept(p)]
 
 
 def is_alive(process: Marked) -> bool:

@@ -91,14 +91,14 @@ def plan_up(wanted: Iterable[Wanted], observed: Observed) -> Plan:
     """Decide what brings a yard up.
 
     Without a living supervisor every process of the yard is a stray and is ended. With one, those are strays that it
-    does not know; children of a service that finds them again are left to it.
+    does not know. Children of a service that finds them again (model servers) are left to it either way.
     """
     services = tuple(wanted)
     alive = observed.supervisor_pid is not None
     supervised = {observed.supervisor_pid} if observed.supervisor_pid else set()
     supervised |= {seen.pid for seen in observed.services.values() if seen.pid}
-    survivors = {service.name for service in services if service.survivors} if alive else set()
-    strays = find_strays(observed.marked, supervised=supervised, keep=survivors)
+    survivors = {service.name for service in services if service.survivors}
+    strays = find_strays(observed.marked, supervised=supervised, keep=survivors, is_supervised_yard=alive)
     return Plan(
         end=tuple(strays),
         supervisor=Operation("keep", SUPERVISOR, f"it answers (pid {observed.supervisor_pid})")

@@ -16,8 +16,8 @@ def running(pid, digest, *, ready=True, state="RUNNING", uptime_s=5.0):
     return Seen(state=state, pid=pid, uptime_s=uptime_s, ready=ready, digest=digest)
 
 
-def process(pid, service, parent=1):
-    return Marked(pid, 1000.0, service, parent)
+def process(pid, service, parent=1, *, leads_session=False):
+    return Marked(pid, 1000.0, service, parent, leads_session=leads_session)
 
 
 def test_a_new_yard_starts_everything():
@@ -41,15 +41,35 @@ def test_a_yard_that_is_up_is_left_alone():
 
 
 def test_children_of_a_killed_supervisor_are_ended_and_started_anew():
-    marked = [process(11, "objectstore"), process(12, "replicas"), process(13, "replicas", 12)]
+    marked = [process(11, "objectstore"), process(12, "replicas"), process(13, "objectstore", 11)]
     assert told(plan_up([STORE, REPLICAS], Observed(None, {}, marked))) == [
         "end objectstore (pid 11): it is of this yard, and nobody supervises it",
         "end replicas (pid 12): it is of this yard, and nobody supervises it",
-        "end replicas (pid 13): it is of this yard, and nobody supervises it",
+        "end objectstore (pid 13): it is of this yard, and nobody supervises it",
         "start supervisor: none answers",
         "start objectstore: it is not running",
         "start replicas: it is not running",
     ]
+
+
+def test_model_servers_outlive_a_killed_supervisor_and_their_parent_does_not():
+    served = process(13, "replicas", 12, leads_session=True)
+    adopted = process(14, "replicas", leads_session=True)
+    plan = plan_up([REPLICAS], Observed(None, {}, [process(12, "replicas"), served, adopted]))
+    assert [ended.pid for ended in plan.end] == [12]
+
+
+def test_a_session_of_its_own_saves_no_process_of_another_service():
+    plan = plan_up([STORE], Observed(None, {}, [process(11, "objectstore", leads_session=True)]))
+    assert [ended.pid for ended in plan.end] == [11]
+
+
+def test_a_service_that_is_held_back_is_started_by_up_at_once():
+    seen = Seen(state="RUNNING", pid=11, digest="a1", waits_s=12.0, short_lives=9)
+    plan = plan_up(
+        [STORE], Observed(10, {"objectstore": seen}, [process(10, "supervisor"), process(11, "objectstore", 10)])
+    )
+    assert told(plan)[-1] == "restart objectstore: it ended again and again, and is held back"
 
 
 def test_a_supervisor_without_its_socket_is_ended_as_well():
