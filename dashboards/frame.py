@@ -69,16 +69,25 @@ def _variable(name: str, label: str, query: str) -> dashboard.QueryVariable:
     )
 
 
-def _variables(known_by: str) -> list[Builder[model.VariableModel]]:
+def _variables(known_by: str, column_of: str) -> list[Builder[model.VariableModel]]:
     named = f'{known_by}{{namespace="$namespace"}}'
-    return [
+    variables: list[Builder[model.VariableModel]] = [
         _variable("namespace", "Namespace", f"label_values({known_by}, namespace)"),
         _variable("inferenceservice", "InferenceService", f"label_values({named}, inferenceservice)"),
     ]
+    if column_of:
+        variables.append(_variable("column", "Column", f"label_values({column_of}{{{SERVICE}}}, column)"))
+    return variables
 
 
 def board(
-    uid: str, title: str, about: str, rows: Sequence[tuple[str, Sequence[Panel]]], *, known_by: str = ""
+    uid: str,
+    title: str,
+    about: str,
+    rows: Sequence[tuple[str, Sequence[Panel]]],
+    *,
+    known_by: str = "",
+    column_of: str = "",
 ) -> Builder:
     """A dashboard of rows, each a topic.
 
@@ -89,6 +98,7 @@ def board(
         rows: topic and panels of each.
         known_by: the series whose labels fill the variables namespace and inferenceservice; without it the dashboard
             is about everything and has no variables.
+        column_of: the series whose labels fill the variable column, where there is to be one.
     """
     others = dashboard.DashboardLink("Dashboards").type(model.DashboardLinkType.DASHBOARDS).tags(["modelyard"])
     built = (
@@ -104,7 +114,7 @@ def board(
         .link(others.keep_time(True).include_vars(True))
         .annotations(_events(f"{{{SERVICE}}}" if known_by else ""))
     )
-    for variable in _variables(known_by) if known_by else []:
+    for variable in _variables(known_by, column_of) if known_by else []:
         built = built.with_variable(variable)
     panel_id = 0
     for topic, panels in rows:

@@ -12,7 +12,8 @@ TITLE = "Model health"
 VERSION = "version {{model_version}}"
 WATCHED = f"modelyard:recall_ratio{{{SERVICE}}} and modelyard:recall_breaches_in_a_row{{{SERVICE}}}"
 """Recall of the classes that have a threshold."""
-FARTHEST = "and on (namespace, inferenceservice, model_version, column)"
+OF_VERSION = "and on (namespace, inferenceservice, model_version)"
+OF_COLUMN = "and on (namespace, inferenceservice, model_version, column)"
 NO_WINDOW, NO_TRUTH = "no window yet", "no truth yet"
 
 GLANCE = [
@@ -73,18 +74,14 @@ DRIFT = [
         "How does the farthest column look, trained on and now?",
         "Of the column that is farthest away: which part of the rows fell into each range, in the data that the version"
         " was trained on and in the last window. Where the bars differ is what has changed in the world.",
-        f"modelyard:distribution_ratio{{{SERVICE}}} {FARTHEST} topk(1, modelyard:drift_ratio{{{SERVICE}}})",
-        span=14,
+        f"modelyard:distribution_ratio{{{SERVICE}}} {OF_COLUMN} topk(1, modelyard:drift_ratio{{{SERVICE}}})",
         empty=NO_WINDOW,
     ),
-    bars(
-        "Which columns are farthest away?",
-        "The last window, farthest first. The first bar says what to ask the owner of the data about.",
-        f"topk(8, modelyard:drift_ratio{{{SERVICE}}})",
-        "{{column}}, " + VERSION,
-        unit="percentunit",
-        span=10,
-        limit=Limit(1, near=0.5),
+    distribution(
+        "How does $column look, trained on and now?",
+        "The same for the column that is chosen above, of the version that gets most of the traffic.",
+        f'modelyard:distribution_ratio{{{SERVICE},column="$column"}}'
+        f" {OF_VERSION} topk(1, modelyard:version_traffic_ratio{{{SERVICE}}})",
         empty=NO_WINDOW,
     ),
 ]
@@ -195,4 +192,5 @@ def build() -> Any:
             ("Alerts: what fired when?", ALERTS),
         ],
         known_by="modelyard:rows_total",
+        column_of="modelyard:drift_distance",
     ).build()

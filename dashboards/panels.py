@@ -272,12 +272,13 @@ def table(
     Args:
         title: the question.
         about: what it shows.
-        queries: PromQL, column and unit of each; their results have the same labels.
+        queries: PromQL, column and unit of each; what they find has these labels and maybe others.
         labels: which labels are columns, and their names, in order.
         span: width, of 24.
         height: of the panel.
         empty: what stands where there is none.
     """
+    by = ", ".join(labels)
     values = {f"Value #{ref_id}": column for ref_id, (_, column, _) in zip(REF_IDS, queries, strict=False)}
     renamed = {**labels, **values}
     order = {name: index for index, name in enumerate(renamed)}
@@ -287,7 +288,12 @@ def table(
         .description(about)
         .datasource(PROMETHEUS)
         .targets(
-            _targets([(promql, column) for promql, column, _ in queries], instant=True, form=PromQueryFormat.TABLE)
+            # without `max by` the name of each series would be a column, and no row of two queries would be the same
+            _targets(
+                [(f"max by ({by}) ({promql})", column) for promql, column, _ in queries],
+                instant=True,
+                form=PromQueryFormat.TABLE,
+            )
         )
         .transformations(
             [

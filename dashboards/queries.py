@@ -16,7 +16,9 @@ def dashboard_files() -> list[Path]:
     return sorted(JSON_FOLDER.glob("*.json"))
 
 
-def panel_queries(json_path: Path, *, inferenceservice: str, namespace: str) -> list[tuple[str, str]]:
+def panel_queries(
+    json_path: Path, *, inferenceservice: str, namespace: str, column: str = "dewp"
+) -> list[tuple[str, str]]:
     """Title and PromQL of every query of a dashboard, ready for `/api/v1/query`.
 
     A panel of figures asks for the present, and so does its query here. A panel of lines shows the dashboard's whole
@@ -28,7 +30,7 @@ def panel_queries(json_path: Path, *, inferenceservice: str, namespace: str) -> 
     """
     held = json.loads(json_path.read_text("utf-8"))
     shown = held["time"]["from"].removeprefix("now-")
-    filled = {"inferenceservice": inferenceservice, "namespace": namespace, "__range": shown}
+    filled = {"inferenceservice": inferenceservice, "namespace": namespace, "column": column, "__range": shown}
     return [
         (panel["title"], _as_shown(target, filled))
         for panel in _panels(held["panels"])
