@@ -139,6 +139,8 @@ async def stream(
         while True:
             # Asked before the file is read, so that the last words of a replica that ends now are not lost.
             goes_on = runs()
+            if os.fstat(file.fileno()).st_size < file.tell():
+                file.seek(0)  # it had grown too long and was cut off
             for piece in written.pieces(file, last=not goes_on):
                 told = piece[:left]
                 if told:

@@ -38,6 +38,7 @@ from modelyard.serving.replicas.records import (
     write_replica_record,
 )
 from modelyard.serving.replicas.replica import Folders, request_timeout_s
+from modelyard.serving.replicas.rotation import remove_log, rotate_grown
 from modelyard.settings import load_settings
 from modelyard.waiting import wait_until
 
@@ -84,7 +85,9 @@ class WarmParent:
         for name, record in list(self._running.items()):
             if name not in self._pidfds and not is_alive(record):
                 self._ended(name)
-            elif self._kill_at.get(name, float("inf")) < time.monotonic():
+                continue
+            rotate_grown(self._folders.log(name))
+            if self._kill_at.get(name, float("inf")) < time.monotonic():
                 self._signal(record, signal.SIGKILL)
 
     def start(self, spec: ReplicaSpec, storage: Mapping[str, str] | None = None) -> ReplicaRecord:
@@ -159,7 +162,7 @@ class WarmParent:
         ended = [path for path in logs if path.stem not in self._running]
         surplus = [path for path in ended if path.stem == spec.name] if asked else ended[:-KEPT_LOGS]
         for path in surplus:
-            path.unlink(missing_ok=True)
+            remove_log(path)
 
     def _signal(self, record: ReplicaRecord, number: int) -> None:
         if is_alive(record):

@@ -256,6 +256,21 @@ def test_a_followed_log_ends_with_the_last_words_of_the_replica(tmp_path: Path) 
     assert asyncio.run(everything()) == [b"first\n", b"second\n", b"last words"]
 
 
+def test_a_followed_log_that_was_cut_off_goes_on_from_its_start(tmp_path: Path) -> None:
+    path = tmp_path / "log"
+    path.write_bytes(b"a long line before the cut\n")
+    runs = iter([True, False])
+
+    async def wait() -> None:
+        path.write_bytes(b"after\n")
+
+    async def everything() -> list[bytes]:
+        with path.open("rb") as file:
+            return [piece async for piece in stream(file, LogOptions(), runs=lambda: next(runs), wait=wait)]
+
+    assert asyncio.run(everything()) == [b"a long line before the cut\n", b"after\n"]
+
+
 def test_a_line_that_is_written_in_two_halves_is_told_once(tmp_path: Path) -> None:
     path = tmp_path / "log"
     path.write_bytes(b"2026-09-21T14:13:20Z ha")
