@@ -147,6 +147,14 @@ class DownloadFailed(ProgramMissing):
     next = "./invoke fetch"
 
 
+class FileGone(DownloadFailed):
+    """A server or a mirror does not have the file of a program."""
+
+    cause = "The mirror was made for another version or another kind of machine, or the publisher removed the file."
+    remedy = "Make the mirror anew (`./invoke fetch --to FOLDER`), or unset MODELYARD_MIRROR where there is a network."
+    next = "env | grep MODELYARD_MIRROR"
+
+
 class ChecksumDiffers(ProgramMissing):
     """A file that was downloaded is not the one that is pinned; it was not installed."""
 
@@ -379,6 +387,14 @@ class TooManyOpenFiles(MachineError):
     cause = "The shell's limit is low (on a Mac 256); a yard under load needs a few thousand."
     remedy = "Raise it in this terminal and bring the yard up again."
     next = "ulimit -n 8192; ./invoke up"
+
+
+class OutOfMemory(MachineError):
+    """There was not enough memory."""
+
+    cause = "A yard under load takes about 3 GB; browsers and other yards take theirs."
+    remedy = "Close what you do not need, then type the command again."
+    next = "./invoke status"
 
 
 class ConnectionFailed(MachineError):

@@ -26,6 +26,14 @@ class Settings(BaseSettings):
     cache_dir: Path = Field(
         default_factory=lambda: _xdg("XDG_CACHE_HOME", ".cache"), description="Folder of fetched programs"
     )
+    mirror: str = Field(
+        "",
+        description="Folder or address with the files of programs, in place of every publisher's (a USB stick, a LAN)",
+    )
+    offline: bool = Field(False, description="Fetch no program over a network; a mirror that is a folder is used")
+    grafana: Literal["auto", "never"] = Field(
+        "auto", description="Whether Grafana is started where it is to be had within seconds, or left out"
+    )
     on: Literal["", "local"] = Field("", description="Substrate; empty continues what is up, else local")
     ports: str = Field("7600", description='First port of the block of 20, or "auto" for a block that is free')
     domain: str = Field("localhost", description="Domain of the InferenceServices' host names")

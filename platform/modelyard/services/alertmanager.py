@@ -46,5 +46,6 @@ SERVICE = Service(
     summary="alerts (Alertmanager)",
     ports=("alertmanager",),
     process=process,
+    programs=("alertmanager",),
     probe=probe,
 )

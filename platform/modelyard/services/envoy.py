@@ -32,6 +32,7 @@ SERVICE = Service(
     summary="gateway (Envoy)",
     ports=("gateway", "envoy_stats"),
     process=process,
+    programs=("envoy",),
     probe=probe,
     needs=("serving",),
     page="",

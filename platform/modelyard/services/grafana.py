@@ -19,7 +19,10 @@ def process(context: Context) -> Process:
     password = config / "admin.password"
     files = {
         config / "provisioning" / path.relative_to(TEMPLATES / PROVISIONING).with_suffix(""): render(
-            path.relative_to(TEMPLATES).as_posix(), conn=conn, dashboards_dir=REPOSITORY / "dashboards"
+            path.relative_to(TEMPLATES).as_posix(),
+            conn=conn,
+            dashboards_dir=REPOSITORY / "dashboards",
+            scrape_interval_s=context.settings.scrape_interval_s,
         )
         for path in sorted((TEMPLATES / PROVISIONING).rglob("*.j2"))
     }
@@ -40,6 +43,8 @@ def process(context: Context) -> Process:
             "GF_ANALYTICS_CHECK_FOR_PLUGIN_UPDATES": "false",
             "GF_PLUGINS_PREINSTALL_DISABLED": "true",
             "GF_NEWS_NEWS_FEED_ENABLED": "false",
+            "GF_USERS_ALLOW_SIGN_UP": "false",
+            "GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH": str(REPOSITORY / "dashboards" / "json" / "overview.json"),
         },
         files={password: conn.credentials.grafana_password, **files},
         folders=(data / "plugins", config / "provisioning"),
@@ -55,8 +60,10 @@ def home(program: object) -> object:
 
 
 def missing(context: Context) -> str:
-    """Grafana has no Python or Debian package: it is used where it is installed."""
-    return "" if context.toolbox.look("grafana") else "no grafana program on PATH"
+    """Grafana has no Python or Debian package: it is used where it is installed or can be fetched quickly."""
+    if context.settings.grafana == "never":
+        return "MODELYARD_GRAFANA is never"
+    return context.toolbox.why_missing("grafana")
 
 
 def probe(conn: Connections) -> None:
@@ -71,6 +78,7 @@ SERVICE = Service(
     summary="dashboards (Grafana)",
     ports=("grafana",),
     process=process,
+    programs=("grafana",),
     probe=probe,
     needs=("prometheus",),
     optional=True,

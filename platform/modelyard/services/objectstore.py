@@ -42,6 +42,7 @@ SERVICE = Service(
     summary="object store, S3 (rclone)",
     ports=("objectstore",),
     process=process,
+    programs=("rclone",),
     probe=probe,
     page="",
 )

@@ -34,6 +34,8 @@ def process(context: Context) -> Process:
             f"--config.file={config / 'prometheus.yml'}",
             f"--storage.tsdb.path={data}",
             "--storage.tsdb.retention.time=15d",
+            # a laptop's disk: the oldest goes first, whichever bound is met first
+            "--storage.tsdb.retention.size=2GB",
             f"--web.listen-address=127.0.0.1:{conn.port('prometheus')}",
             *context.toolbox.arguments("prometheus"),
         ),
@@ -64,5 +66,6 @@ SERVICE = Service(
     summary="metrics and rules (Prometheus)",
     ports=("prometheus",),
     process=process,
+    programs=("prometheus",),
     probe=probe,
 )

@@ -62,5 +62,7 @@ class Service:
     missing: Callable[[Context], str] = lambda context: ""
     survivors: bool = False
     """Whether children that outlive the service still do its work and are found again by it (model servers)."""
+    programs: tuple[str, ...] = ()
+    """The programs of the toolbox that it is made of; fetched before it is described."""
     page: str = "/"
     """Path of the page that a person opens; empty where there is none."""

@@ -11,13 +11,27 @@ from collections.abc import Callable
 from pathlib import Path
 
 from modelyard.errors import ProgramMissing
-from modelyard.toolbox.box import Pin
+from modelyard.toolbox.pins import Pin
 
 KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 SUITE = "sid"
 """Debian unstable: stable's Prometheus is 2.x."""
 APT_DEADLINE_S = 300.0
+SILENCE_S = 10
 DEFAULT_MIRROR = "http://deb.debian.org/debian"
+
+
+def is_usable() -> bool:
+    """Whether this machine can read and check Debian's archive."""
+    return bool(shutil.which("apt-get") and shutil.which("dpkg")) and KEYRING.exists()
+
+
+def find_addresses() -> list[str]:
+    """What must be in reach for a package; nothing where apt has a proxy of its own and finds its way by that."""
+    told = subprocess.run(
+        ["apt-config", "dump", "Acquire::http::Proxy"], capture_output=True, text=True, timeout=10, check=False
+    )
+    return [] if told.stdout.strip() else [find_mirror(_read_sources())]
 
 
 def fetch_package(pin: Pin, programs: Path, say: Callable[[str], None]) -> Path:
@@ -26,9 +40,9 @@ def fetch_package(pin: Pin, programs: Path, say: Callable[[str], None]) -> Path:
     Raises:
         ProgramMissing: apt is missing, or the archive does not answer; says what else would do.
     """
-    if not shutil.which("apt-get") or not shutil.which("dpkg") or not KEYRING.exists():
+    if not is_usable():
         raise _missing(pin, "this is not a Debian with apt-get, dpkg and its archive keyring")
-    say(f"fetching {pin.name} from Debian {SUITE} (package {pin.debian_package}, unpacked under {programs})")
+    say(f"fetching the package {pin.debian_package} of Debian {SUITE}, to be unpacked only")
     programs.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{pin.name}.", dir=programs) as scratch:
         package = _download(pin, Path(scratch), lists=programs.parent / "apt")
@@ -82,6 +96,9 @@ def _download(pin: Pin, scratch: Path, *, lists: Path) -> Path:
         "Dir::Cache": lists / "cache",
         "Acquire::Languages": "none",
         "APT::Sandbox::User": "root",
+        "Acquire::Retries": 1,
+        "Acquire::http::Timeout": SILENCE_S,
+        "Acquire::https::Timeout": SILENCE_S,
     }
     told = [part for name, value in options.items() for part in ("-o", f"{name}={value}")]
     _run(pin, ["apt-get", "-q", *told, "update"], scratch)
@@ -111,9 +128,7 @@ def _run(pin: Pin, argv: list[str], folder: Path) -> None:
 
 def _missing(pin: Pin, why: str) -> ProgramMissing:
     return ProgramMissing(
-        f"{pin.name} {pin.minimum} or newer is not on PATH, and it could not be fetched from Debian {SUITE}",
-        allowed=f"a program {' or '.join(pin.executables)} of version {pin.minimum} or newer on PATH "
-        f"(the publisher's release {pin.version} is one)",
-        detail=why,
-        next_command=f"install {pin.name}, then ./invoke up",
+        f"{pin.name} could not be fetched from Debian {SUITE}",
+        detail=f"Debian: {why}",
+        next_command=f"./invoke fetch {pin.name}",
     )

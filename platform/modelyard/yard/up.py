@@ -96,7 +96,8 @@ def describe_processes(
     conn: Connections, settings: Settings, view: View
 ) -> tuple[dict[str, tuple[Service, Process]], dict[str, str]]:
     """How each service would start, and which optional ones are left out and why."""
-    context = Context(conn, settings, Toolbox(settings.cache_dir, view.say))
+    context = Context(conn, settings, Toolbox.of(settings, view.say))
+    fetch_programs(context, view)
     started: dict[str, tuple[Service, Process]] = {}
     left_out: dict[str, str] = {}
     for service in local.SERVICES:
@@ -108,6 +109,14 @@ def describe_processes(
         else:
             started[service.name] = (service, service.process(context))
     return started, left_out
+
+
+def fetch_programs(context: Context, view: View) -> None:
+    """Fetch what the services are made of and this machine has not, all at once."""
+    leave = {"grafana"} if context.settings.grafana == "never" else set()
+    context.toolbox.fetch_many(
+        [name for service in local.SERVICES if service.name not in leave for name in service.programs], view
+    )
 
 
 def make_plan(conn: Connections, settings: Settings, started: dict[str, tuple[Service, Process]]) -> Plan:

@@ -127,7 +127,11 @@ class LiveView:
             rows = dict(self._rows)
         for service, (state, told, begun, ended) in rows.items():
             mark, style = MARKS[state]
-            seconds = f"{(ended or time.monotonic()) - begun:.1f}s" if state in ("fetching", "fetched", "starting", "ready") else ""
+            seconds = (
+                f"{(ended or time.monotonic()) - begun:.1f}s"
+                if state in ("fetching", "fetched", "starting", "ready")
+                else ""
+            )
             words = (mark, service, state, seconds, told)
             table.add_row(*(Text(word, style=style if place != 1 else "") for place, word in enumerate(words)))
         return table

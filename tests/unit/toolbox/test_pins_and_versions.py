@@ -11,11 +11,19 @@ def test_every_checksum_is_a_sha256_with_a_source_and_its_version_in_the_file_na
     import tomllib
 
     for name, pin in tomllib.loads(PINS.read_text())["program"].items():
-        for platform, held in pin.get("files", {}).items():
-            assert re.fullmatch(r"[0-9a-f]{64}", held["sha256"]), (name, platform)
-            assert pin["source"]
-            assert pin["version"] in held["file"]
-            assert platform in held["file"]
+        for release in pin.get("release", ()):
+            assert release["source"]
+            for platform, held in release["files"].items():
+                assert re.fullmatch(r"[0-9a-f]{64}", held["sha256"]), (name, platform)
+                assert release["version"] in release["base"] + held["file"]
+                assert platform in held["file"].replace("_", "-")
+
+
+def test_every_publishers_release_has_all_four_platforms_with_a_sum_of_their_own():
+    files = [file for pin in load_pins().values() if not pin.inside for one in pin.releases for file in one.files.items()]
+    assert {platform for platform, _ in files} == {"linux-amd64", "linux-arm64", "darwin-amd64", "darwin-arm64"}
+    assert len(files) == 20
+    assert len({file.sha256 for _, file in files}) == len({file.name for _, file in files}) == 20
 
 
 def test_every_program_can_come_from_somewhere():
