@@ -29,8 +29,17 @@ def list_inferenceservices(conn: Connections) -> list[dict]:
     Raises:
         NotReady, httpx.HTTPError: there is no answer.
     """
+    return list_objects(conn, PATH)
+
+
+def list_objects(conn: Connections, path: str) -> list[dict]:
+    """Every object at a path of the Kubernetes API, such as `/api/v1/events`.
+
+    Raises:
+        NotReady, httpx.HTTPError: there is no answer.
+    """
     return get_json(
-        conn.address("kubernetes") + PATH,
+        conn.address("kubernetes") + path,
         verify=_trust((conn.layout.tls / "ca.pem").read_text("ascii")),
         headers={"Authorization": f"Bearer {conn.credentials.kubernetes_token}"},
     )["items"]

@@ -77,7 +77,8 @@ def observe(held: Round, outcomes: Mapping[Key, Outcome]) -> None:
             ready = len(held.ready_of(revision))
             replicas[(*where, "ready")] = ready
             replicas[(*where, "starting")] = len(held.living_of(revision)) - ready
-            failures[where] = revision.failures
+            if held.wanted.get(revision.key):  # of a revision that shall have no replica nobody need be warned
+                failures[where] = revision.failures
             if revision.key in outcomes:
                 autoscaler += _autoscaler_samples(held, revision, outcomes[revision.key])
     for (namespace, name), decision in held.decisions.items():
