@@ -37,6 +37,14 @@ def status(context, json=False):
     return commands.status(json=json)
 
 
+@command(help={"json": "one JSON object", "docker": "look at Docker too"})
+def doctor(context, json=False, docker=False):
+    """Find what can go wrong on this machine, and say how to mend it with a command to paste."""
+    from modelyard.doctor import commands
+
+    return commands.doctor(json=json, docker=docker)
+
+
 @command(
     words=("service",),
     help={"service": "one service", "follow": "go on", "lines": "how many"},
@@ -94,6 +102,22 @@ def env(context):
     from modelyard.yard import commands
 
     commands.env()
+
+
+@command(
+    words=("program",),
+    help={
+        "program": "one program; without a name those that a yard is made of",
+        "all": "every program that is pinned",
+        "to": "do not install: fill a folder that is a mirror for a class",
+        "platforms": "with --to: linux-amd64,linux-arm64,darwin-arm64",
+    },
+)
+def fetch(context, program="", all=False, to="", platforms=""):
+    """Fetch the programs of a yard beforehand, or fill a mirror (a USB stick) for a class."""
+    from modelyard.toolbox import commands
+
+    return commands.fetch(program, everything=all, to=to, platforms=platforms)
 
 
 # --- The story: from a data version to a watched model, at once or step by step ----------------------------------
@@ -214,12 +238,12 @@ def test(context, only="", select="", lanes=""):
     quality.test(only=only, select=select, width=lanes)
 
 
-@command()
-def check(context):
-    """Run the linters: ruff, mypy and the import directions."""
+@command(words=("what",), help={"what": "dashboards, in place of the code"})
+def check(context, what=""):
+    """Run the linters; or check dashboards: files, what arrived in Grafana, every panel's queries."""
     from modelyard import quality
 
-    quality.check()
+    quality.check(what)
 
 
 @command()

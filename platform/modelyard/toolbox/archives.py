@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import tarfile
 import tempfile
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -53,10 +54,13 @@ def unpack(part: Path, scratch: Path, progress: Progress) -> Path:
     root = scratch / "release"
     root.mkdir()
     progress.begin("unpacking", total_bytes=part.stat().st_size)
-    with part.open("rb") as held, tarfile.open(fileobj=held, mode="r:gz") as archive:
-        for member in archive:
-            archive.extract(member, root, **SAFELY)
-            progress.add(held.tell() - progress.done_bytes)
+    try:
+        with part.open("rb") as held, tarfile.open(fileobj=held, mode="r:gz") as archive:
+            for member in archive:
+                archive.extract(member, root, **SAFELY)
+                progress.add(held.tell() - progress.done_bytes)
+    except (tarfile.TarError, EOFError, zlib.error) as error:
+        raise ProgramMissing(f"{part.name.removesuffix('.part')} cannot be unpacked", detail=str(error)) from error
     inside = list(root.iterdir())
     return inside[0] if len(inside) == 1 and inside[0].is_dir() else root
 
@@ -86,7 +90,7 @@ def refuse_what_does_not_run(program: Path, pin: Pin) -> None:
         except subprocess.TimeoutExpired:
             told.append(f"it did not tell its version within {VERSION_DEADLINE_S:.0f} s")
             return True
-        if not parse_version(done.stdout + done.stderr):
+        if not parse_version((done.stdout + done.stderr).replace(str(program), "")):
             told.append(f"it ended with {done.returncode}: {(done.stderr or done.stdout).strip()[-200:]}")
         return True
 
@@ -109,7 +113,7 @@ def ask_version(program: Path) -> Version:
         told = _ask(program)
     except (OSError, subprocess.TimeoutExpired):
         return ()
-    return parse_version(told.stdout + told.stderr)
+    return parse_version((told.stdout + told.stderr).replace(str(program), ""))
 
 
 def _ask(program: Path) -> subprocess.CompletedProcess[str]:
