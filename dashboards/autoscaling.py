@@ -13,20 +13,14 @@ PANIC_THRESHOLD_RATIO = 2
 
 NOW = [
     number(
-        "Replicas ready",
+        "How many replicas are ready?",
         "Replicas that can answer, of all revisions of this InferenceService. 0 is no fault where minReplicas is 0: it"
         " sleeps, and the next request wakes it.",
         f"sum(modelyard:replicas_ready{{{SERVICE}}})",
         "",
     ),
     number(
-        "Replicas requested",
-        "Replicas that there are to be: what the load asks for, held between minReplicas and maxReplicas.",
-        f"sum(modelyard:replicas_requested{{{SERVICE}}})",
-        "",
-    ),
-    number(
-        "Load",
+        "How loaded are they?",
         "Load of the last seconds as a part of what the ready replicas are meant for. Around 1 there are just enough;"
         " from 2 on the autoscaler panics.",
         f"max(modelyard:load_ratio:panic{{{SERVICE}}})",
@@ -36,7 +30,7 @@ NOW = [
         decimals=0,
     ),
     number(
-        "Mode",
+        "Is there panic?",
         "STABLE follows the average of the stable window (60 s by default). PANIC follows the panic window, a tenth of"
         " it, and takes no replica away until the surge has been over for a stable window.",
         f"max(modelyard:panic{{{SERVICE}}})",
@@ -44,18 +38,10 @@ NOW = [
         words={"0": ("STABLE", "green"), "1": ("PANIC", "red")},
     ),
     number(
-        "Requests held",
+        "How many requests wait for a replica?",
         "Requests that the activator holds because no replica can take them. They wait for a replica, at most as long"
         " as the revision's timeout; nobody is refused before 10,000 wait.",
         f"sum(modelyard:requests_queued{{{SERVICE}}})",
-        "",
-        limit=Limit(1),
-    ),
-    number(
-        "Failed starts in a row",
-        "Ends of replicas that nobody asked for. The wait before the next try grows with each; events of the"
-        " InferenceService tell the reason.",
-        f"max(modelyard:replica_failures{{{SERVICE}}})",
         "",
         limit=Limit(1),
     ),
@@ -63,7 +49,7 @@ NOW = [
 
 REPLICAS = [
     graph(
-        "Replicas: asked for, requested, ready",
+        "Does the number of replicas follow the load?",
         "The load asks: ceil(load / target). Requested is that within minReplicas and maxReplicas, and within the"
         " rates: at most half fewer in one tick of 2 s. The gap from requested to ready is the time that replicas take"
         " to start.",
@@ -76,7 +62,7 @@ REPLICAS = [
         span=16,
     ),
     graph(
-        "Replicas that start",
+        "Which replicas are still starting?",
         "Started and not ready yet: the model is fetched and loaded. One that stays here says that it does not"
         " become ready.",
         [(f"modelyard:replicas_starting{{{SERVICE}}}", "{{revision}}")],
@@ -87,7 +73,7 @@ REPLICAS = [
 
 LOAD = [
     graph(
-        "Requests in flight against the target",
+        "Are more requests in flight than the replicas are meant for?",
         "Averages over the stable and the panic window, of all replicas and the activator together. The target is that"
         " of one replica times the ready ones: where the load lies above it, replicas are added. No lines where"
         " scaleMetric is rps.",
@@ -102,7 +88,7 @@ LOAD = [
         unit="short",
     ),
     graph(
-        "Requests a second against the target",
+        "Are there more requests a second than they are meant for?",
         "The same for an InferenceService whose scaleMetric is rps. No lines where it is concurrency, which is the"
         " default.",
         [
@@ -116,7 +102,7 @@ LOAD = [
         unit="reqps",
     ),
     graph(
-        "Load of the ready replicas",
+        "How near is panic?",
         "Load over the panic window as a part of what the ready replicas are meant for. Panic begins at the dashed"
         " line: twice as much, where the annotation panic-threshold-percentage says nothing else.",
         [(f"modelyard:load_ratio:panic{{{SERVICE}}}", "{{revision}}")],
@@ -124,7 +110,7 @@ LOAD = [
         limit=Limit(PANIC_THRESHOLD_RATIO),
     ),
     graph(
-        "Panic",
+        "When was there panic?",
         "1 while the autoscaler is in panic. It ends one stable window after the last moment above the threshold; until"
         " then replicas are only added.",
         [(f"modelyard:panic{{{SERVICE}}}", "{{revision}}")],
@@ -135,7 +121,7 @@ LOAD = [
 
 ACTIVATOR = [
     graph(
-        "Requests held by the activator",
+        "Who waits for a cold start?",
         "While there is no replica the activator keeps the requests and asks for one. A short peak is a cold start;"
         " what stays is a revision that does not start.",
         [(f"modelyard:requests_queued{{{SERVICE}}}", "{{revision}}")],
@@ -143,7 +129,7 @@ ACTIVATOR = [
         span=8,
     ),
     graph(
-        "Room for a burst",
+        "Is there room for a burst?",
         "What the ready replicas could take beyond the load of now and the target burst capacity (211 by default)."
         " Below 0 a burst would have to wait, and Knative keeps the activator in the way of every request.",
         [(f"modelyard:burst_capacity{{{SERVICE}}}", "{{revision}}")],
@@ -152,7 +138,7 @@ ACTIVATOR = [
         bottom=None,
     ),
     graph(
-        "What callers feel (p95)",
+        "What do callers feel (p95)?",
         "95 of 100 requests were answered faster, with the time in the activator. A cold start shows here as a peak;"
         " so do replicas that are too few.",
         [(f"modelyard:latency_seconds:p95{{{SERVICE}}}", "{{revision}}")],

@@ -164,18 +164,6 @@ CANARY = [
     ),
 ]
 
-ALERTS = [
-    stretches(
-        "What fired, and when?",
-        "When each alert fired. A version that no traffic goes to has no series, and its alerts end.",
-        f"modelyard:alerts_firing{{{SERVICE}}}",
-        "{{alertname}}, " + VERSION,
-        span=24,
-        height=6,
-        empty="no alert in this time",
-    ),
-]
-
 
 def build() -> Any:
     """The dashboard."""
@@ -189,7 +177,6 @@ def build() -> Any:
             ("Quality: are the answers right, once the truth has come?", QUALITY),
             ("Wrong predictions: what is taken for what?", WRONG),
             ("Canary: is the new version better than the old one?", CANARY),
-            ("Alerts: what fired when?", ALERTS),
         ],
         known_by="modelyard:rows_total",
         column_of="modelyard:drift_distance",

@@ -341,6 +341,16 @@ class InstallFailed(CommandFailed):
     next = "./invoke doctor"
 
 
+class DashboardsIncomplete(YardError):
+    """A dashboard's file is not sound, something has not arrived in Grafana, or a panel's query is not answered."""
+
+    cause = (
+        "A dashboard was edited without `python dashboards/build.py`, or Grafana or Prometheus is not as `up` made it."
+    )
+    remedy = "Every finding is printed before this line; `./invoke up` provisions Grafana anew."
+    next = "./invoke check dashboards"
+
+
 class FaultInForce(YardError):
     """A fault of this kind was made on purpose already, and is still in force."""
 
@@ -395,6 +405,14 @@ class OutOfMemory(MachineError):
     cause = "A yard under load takes about 3 GB; browsers and other yards take theirs."
     remedy = "Close what you do not need, then type the command again."
     next = "./invoke status"
+
+
+class MachineNotFit(MachineError):
+    """The machine is not yet fit for a yard: the quick examination before `up` found what would stop it."""
+
+    cause = "Something of the machine or of the shell is in the way: the message says what, and what it would break."
+    remedy = "Paste the command of the message, then look whether there is more to mend."
+    next = "./invoke doctor"
 
 
 class ConnectionFailed(MachineError):

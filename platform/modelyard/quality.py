@@ -13,7 +13,7 @@ from pathlib import Path
 from modelyard import formats, lanes
 from modelyard.connections import REPOSITORY
 from modelyard.console import say
-from modelyard.errors import CommandFailed, ProgramMissing, SettingError
+from modelyard.errors import CommandFailed, NameUnknown, ProgramMissing, SettingError
 
 GROUPS = ("control", "mlflow", "sample", "monitor", "serving", "load", "dev")
 PYTHONS = ((3, 11), (3, 12), (3, 13))
@@ -51,12 +51,19 @@ def lock() -> None:
         run(argv, what=f"resolving the lock of {name}")
 
 
-def check() -> None:
-    """Run every linter, also where one complains.
+def check(what: str = "") -> None:
+    """Run every linter, also where one complains; or check what is named.
 
     Raises:
-        CommandFailed: names those that complained.
+        CommandFailed: names those that complained. NameUnknown: nothing is called `what`.
     """
+    if what == "dashboards":
+        from modelyard.grafana import commands
+        from modelyard.settings import load_settings
+
+        return commands.check(load_settings())
+    if what:
+        raise NameUnknown(f"there is nothing called {what!r} to check", allowed="dashboards, or nothing for the code")
     programs = Path(sys.prefix) / "bin"
     failed = failures(
         {
@@ -67,7 +74,7 @@ def check() -> None:
         },
         os.environ,
     )
-    raise_failures(failed, "./invoke check")
+    return raise_failures(failed, "./invoke check")
 
 
 def test(*, only: str = "", select: str = "", width: str = "") -> None:

@@ -12,7 +12,7 @@ from modelyard.waiting import wait_until
 
 pytestmark = pytest.mark.timeout(900)
 """The first test waits for the whole story."""
-OF_OTHERS = {"Requests a second against the target"}
+OF_OTHERS = {"Are there more requests a second than they are meant for?"}
 """Panels of services that are scaled by another figure than the story's."""
 
 

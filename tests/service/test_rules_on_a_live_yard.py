@@ -50,7 +50,7 @@ def seen_s(yard):
         # There is no drift report here: no version of the registry answers.
         ("platform", {"How long does a drift report take?"}),
         # The InferenceService is scaled by concurrency, as it is where nobody says else.
-        ("autoscaling", {"Requests a second against the target"}),
+        ("autoscaling", {"Are there more requests a second than they are meant for?"}),
     ],
 )
 def test_every_panel_shows_something(yard, seen_s, dashboard, silent):
