@@ -5,17 +5,30 @@ from __future__ import annotations
 import json
 import os
 import secrets
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from modelyard.errors import FileDamaged, FileNewer
 
-SCHEMA = 1
+SCHEMA = 2
 
 
 @dataclass(frozen=True)
 class YardRecord:
-    """What yard.json holds: schema number, random id, substrate, first port, Python version, hash of the lock."""
+    """What yard.json holds.
+
+    Attributes:
+        schema: number of this form.
+        id: random, the mark of the yard's processes.
+        substrate: what it runs on.
+        ports: first port of its block.
+        python: version of the Python that brought it up last.
+        lock: sha256 of that one's requirements.lock.
+        version: of the modelyard that brought it up last; empty where schema 1 did not tell.
+        checkout: folder that this was brought up from; empty likewise.
+    """
 
     schema: int
     id: str
@@ -23,6 +36,8 @@ class YardRecord:
     ports: int
     python: str
     lock: str
+    version: str = ""
+    checkout: str = ""
 
 
 def new_record(*, substrate: str, ports: int, python: str, lock: str) -> YardRecord:
@@ -30,28 +45,68 @@ def new_record(*, substrate: str, ports: int, python: str, lock: str) -> YardRec
     return YardRecord(SCHEMA, secrets.token_hex(8), substrate, ports, python, lock)
 
 
+def _from_1(held: dict[str, Any]) -> dict[str, Any]:
+    """Schema 2 says which version brought the yard up, and from where."""
+    return {**held, "version": "", "checkout": ""}
+
+
+STEPS: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {1: _from_1}
+"""How a record of each older schema becomes one of the next."""
+
+
+def migrate(held: Mapping[str, Any]) -> dict[str, Any]:
+    """A record of this schema from one of an older; of a newer, as it is.
+
+    Raises:
+        ValueError: it has no schema that ever was.
+    """
+    found = dict(held)
+    schema = found.get("schema")
+    if not isinstance(schema, int) or isinstance(schema, bool) or schema < min(STEPS):
+        raise ValueError(f"its schema is {schema!r}")
+    while found["schema"] < SCHEMA:
+        found = {**STEPS[found["schema"]](found), "schema": found["schema"] + 1}
+    return found
+
+
+def peek_record(path: Path) -> dict[str, Any] | None:
+    """What stands in yard.json, of whatever schema; None where there is no yard, `{}` where it is no JSON object."""
+    try:
+        held = json.loads(path.read_text("utf-8"))
+    except FileNotFoundError:
+        return None
+    except ValueError:
+        return {}
+    return held if isinstance(held, dict) else {}
+
+
 def read_record(path: Path) -> YardRecord | None:
-    """The record, or None where there is no yard.
+    """The record, or None where there is no yard. An older one is migrated here; the next `up` writes it.
 
     Raises:
         FileDamaged, FileNewer: the file is damaged, or a newer modelyard wrote it.
     """
-    try:
-        held = json.loads(path.read_text("utf-8"))
-        found = YardRecord(**held)
-    except FileNotFoundError:
+    held = peek_record(path)
+    if held is None:
         return None
+    try:
+        found = migrate(held)
+        if found["schema"] > SCHEMA:
+            raise _newer(path, found)
+        return YardRecord(**found)
     except (ValueError, TypeError) as error:
         raise FileDamaged(
             f"{path} is not a yard's record: {error}", next_command=f"mv '{path}' '{path}.damaged' && ./invoke up"
         ) from error
-    if found.schema > SCHEMA:
-        raise FileNewer(
-            f"{path} has schema {found.schema}: this modelyard knows {SCHEMA}",
-            allowed=f"a yard of schema {SCHEMA} or older, or another yard: MODELYARD_NAME=another ./invoke up",
-            next_command="git pull",
-        )
-    return found
+
+
+def _newer(path: Path, held: Mapping[str, Any]) -> FileNewer:
+    by = f" by modelyard {held['version']}" if held.get("version") else ""
+    return FileNewer(
+        f"{path} was written{by} with schema {held['schema']}: this modelyard knows {SCHEMA}",
+        allowed=f"a yard of schema {SCHEMA} or older, or another yard: MODELYARD_NAME=another ./invoke up",
+        next_command="git pull",
+    )
 
 
 def write_record(path: Path, record: YardRecord) -> None:
