@@ -151,6 +151,7 @@ def _program(
         f"[program:{name}]",
         f"command={command}",
         f"directory={_plain(conn.layout.folder)}",
+        f'environment={SERVICE_VARIABLE}="{name}"',
         f"autostart={start}",
         "autorestart=true",
         "startsecs=0",  # the launcher holds back what ends soon after its start

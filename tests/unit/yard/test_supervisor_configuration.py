@@ -76,6 +76,7 @@ def test_the_supervisor_keeps_its_keeper(conn):
     options = read_back(conn, supervision.render_configuration(conn, Settings(), {"objectstore": "d1"}))
     keeper = program_of(options, "keeper")
     assert keeper.autostart
+    assert keeper.environment == {"MODELYARD_SERVICE": "keeper"}, "it carries a mark of its own from its first moment"
     assert keeper.autorestart.__name__ == "RestartUnconditionally"
 
 
