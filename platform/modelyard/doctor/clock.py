@@ -46,9 +46,7 @@ def decide_clock(clock: Clock, system: System) -> list[Finding]:
         if abs(off) < NOTICED_S:
             return [fine("clock", f"right to {max(1, round(abs(off)))} s")]
         tell = problem if abs(off) >= HARMFUL_S else warning
-        found = (
-            f"The clock goes {_tell_span(abs(off))} {'before' if off > 0 else 'after'} the time of the servers asked."
-        )
+        found = f"The clock is {_tell_span(abs(off))} {'fast' if off > 0 else 'slow'}, by the servers that were asked."
         return [tell("clock", found, "certificates, the store's signatures and charts go by it", _set_command(system))]
     if clock.latest_s and clock.now < clock.latest_s - SLACK_S:
         told = _day(clock.now)

@@ -19,13 +19,13 @@ class Docker:
 
     wanted: bool
     info: Answer
-    compose: Answer = Answer(None)
+    compose: Answer
 
 
 def gather_docker(wanted: bool) -> Docker:
     """Ask the daemon, by the program; it is only asked where it is wanted."""
     if not wanted:
-        return Docker(False, Answer(None))
+        return Docker(False, Answer(None), Answer(None))
     info = ask_program("docker", "info", "--format", "{{json .}}", deadline_s=8.0)
     return Docker(True, info, ask_program("docker", "compose", "version", "--short"))
 

@@ -43,7 +43,7 @@ class Patient:
 
 def admit(settings: Settings) -> Patient:
     """Read what is known of the yard of these settings; nothing is made."""
-    from modelyard.doctor.yards import _record_id
+    from modelyard.doctor.yards import find_record_id
     from modelyard.errors import YardError
     from modelyard.yard.ports import FIRST_AUTO, parse_first_port
     from modelyard.yard.record import read_record
@@ -56,7 +56,7 @@ def admit(settings: Settings) -> Patient:
     wanted = parse_first_port(settings.ports)
     explicit = "ports" in settings.model_fields_set
     first = record.ports if record and (not explicit or wanted is None) else wanted
-    return Patient(settings, gather_system(), folder, _record_id(folder), first or FIRST_AUTO, wanted is None)
+    return Patient(settings, gather_system(), folder, find_record_id(folder), first or FIRST_AUTO, wanted is None)
 
 
 def quick(settings: Settings) -> list[Finding]:
@@ -143,15 +143,17 @@ def _look_at_network(patient: Patient) -> list[Finding]:
 
     from modelyard.doctor import clock, network, programs
 
-    held = programs.gather_programs(patient.settings)
-    registry = network.find_registry(os.environ, network.pip_files(os.environ, patient.system.home))
-    replies = network.ask_all({"package registry": registry, **programs.addresses_to_ask(held)})
+    system, settings = patient.system, patient.settings
+    held = programs.gather_programs(settings)
+    registry = network.find_registry(os.environ, network.pip_files(os.environ, system.home))
+    asked = {"package registry": registry, **programs.addresses_to_ask(held)}
+    replies = [] if settings.offline else network.ask_all(asked)
     ahead = clock.measure((reply.date, reply.at) for reply in replies if reply.date)
     latest = (REPOSITORY / "requirements.lock").stat().st_mtime
     return [
-        *programs.decide_programs(held, replies, patient.system),
-        *network.decide_network(replies, patient.system, bundle=network.find_bundle()),
-        *clock.decide_clock(clock.Clock(time.time(), ahead, latest), patient.system),
+        *programs.decide_programs(held, replies, system),
+        *network.decide_network(replies, system, bundle=network.find_bundle(), optional=programs.OPTIONAL),
+        *clock.decide_clock(clock.Clock(time.time(), ahead, latest), system),
     ]
 
 

@@ -19,6 +19,7 @@ FILES_COMFORT = 4096
 """A burst of a thousand requests that are held for a sleeping model: three files each, and the rest of the yard."""
 PROCESSES_NEEDED = 400
 """Processes and threads of a yard that trains and serves."""
+LIMITS_FILE = "/etc/security/limits.d/modelyard.conf"
 INOTIFY_NEEDED = 2
 """Envoy watches the folder of its routes; so do some clients."""
 
@@ -42,9 +43,7 @@ class Limits:
 
 def gather_limits() -> Limits:
     """Ask for the limits, and try inotify."""
-    soft, hard = (
-        None if held == resource.RLIM_INFINITY else held for held in resource.getrlimit(resource.RLIMIT_NOFILE)
-    )
+    soft, hard = (_bound(held) for held in resource.getrlimit(resource.RLIMIT_NOFILE))
     left = [held for held in (_processes_left(), _group_left(CGROUPS)) if held is not None]
     allowed = Path("/proc/sys/fs/inotify/max_user_instances")
     return Limits(
@@ -53,6 +52,10 @@ def gather_limits() -> Limits:
         try_inotify(INOTIFY_NEEDED) if sys.platform == "linux" else None,
         int(allowed.read_text("utf-8")) if allowed.exists() else None,
     )
+
+
+def _bound(held: int) -> int | None:
+    return None if held == resource.RLIM_INFINITY else held
 
 
 def _processes_left() -> int | None:
@@ -83,12 +86,12 @@ def _group_left(root: Path) -> int | None:
 
 
 def try_inotify(wanted: int) -> int | None:
-    """How many inotify instances can be had now, up to `wanted` (inotify_init(2)); None where the C library has none."""
+    """How many inotify instances can be had now, up to `wanted` (inotify_init(2)); None where there is none."""
     try:
         create = ctypes.CDLL(None, use_errno=True).inotify_init
     except (OSError, AttributeError):
         return None
-    held = []
+    held: list[int] = []
     try:
         while len(held) < wanted and (descriptor := create()) >= 0:
             held.append(descriptor)
@@ -118,7 +121,7 @@ def _decide_files(soft: int | None, hard: int | None, system: System) -> list[Fi
                 f"the supervisor needs {FILES_NEEDED} and does not start",
                 "sudo launchctl limit maxfiles 65536 200000"
                 if system.kind == "darwin"
-                else 'echo "$(id -un) hard nofile 65536" | sudo tee /etc/security/limits.d/modelyard.conf  # then log in anew',
+                else f'echo "$(id -un) hard nofile 65536" | sudo tee {LIMITS_FILE}  # then log in anew',
             )
         ]
     if soft is not None and soft < FILES_NEEDED:
@@ -142,7 +145,7 @@ def _decide_processes(left: int | None, system: System) -> list[Finding]:
             "limits",
             f"Only {max(left, 0)} more processes and threads may be started.",
             f"a yard has up to {PROCESSES_NEEDED}",
-            'ulimit -u unlimited || ps -u "$(id -un)" -o nlwp,pid,comm --sort=-nlwp | head'
+            "ps -u $(id -u) -o nlwp,pid,comm --sort=-nlwp | head  # end what is not needed"
             if system.kind == "linux"
             else "sudo sysctl -w kern.maxprocperuid=4000",
         )

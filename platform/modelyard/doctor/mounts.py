@@ -31,6 +31,10 @@ SYNCED = (
 """A part of a path, and whose synchronisation stands behind it."""
 
 
+SYNC_MARKS = (".dropbox", ".stfolder", ".nextcloudsync.log", ".owncloudsync.log")
+"""What synchronisations leave in the folder that they keep."""
+
+
 @dataclass(frozen=True)
 class Mount:
     """One mounted file system."""
@@ -97,12 +101,13 @@ def read_mounts(system: System) -> list[Mount]:
         return []
 
 
-def find_sync(
-    path: Path, marks: Iterable[str] = (".dropbox", ".stfolder", ".nextcloudsync.log", ".owncloudsync.log")
-) -> str:
-    """The folder at or above a path that a synchronisation has marked as its own; empty where none has."""
+def find_sync(path: Path, home: Path) -> str:
+    """The folder at or above a path that a synchronisation has marked as its own; empty where none has.
+
+    The person's own folder has settings of the same name in it.
+    """
     for folder in (path, *path.parents):
-        if folder != Path.home() and any((folder / mark).exists() for mark in marks):
+        if folder != home and any((folder / mark).exists() for mark in SYNC_MARKS):
             return str(folder)
     return ""
 
@@ -113,7 +118,7 @@ def gather_places(uses: Iterable[tuple[str, Path]], system: System) -> list[Plac
     found = []
     for use, path in uses:
         real = path.resolve()
-        found.append(Place(use, real, find_mount(real, mounts), find_sync(real)))
+        found.append(Place(use, real, find_mount(real, mounts), find_sync(real, system.home)))
     return found
 
 

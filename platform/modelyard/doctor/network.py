@@ -7,7 +7,7 @@ import os
 import re
 import shlex
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -146,45 +146,44 @@ def tell_reply(reply: Reply) -> str:
     return f"{reply.host}: {told}"
 
 
-def decide_network(replies: Iterable[Reply], system: System, *, bundle: str = "") -> list[Finding]:
+def decide_network(
+    replies: Iterable[Reply], system: System, *, bundle: str = "", optional: Collection[str] = ()
+) -> list[Finding]:
     """What is out of reach, and the remedy by the kind of trouble.
 
     Args:
-        replies: of every address.
+        replies: of every address; none where no network is to be used.
         system: this machine.
         bundle: the system's file of trusted certificates.
+        optional: uses that a yard does without; their silence is only told.
     """
     held = list(replies)
     failed = [reply for reply in held if not reply.answers]
+    answering = ", ".join(dict.fromkeys(reply.host for reply in held if reply.answers))
+    if not held:
+        return [fine("network", "not asked (MODELYARD_OFFLINE)")]
     if not failed:
-        return [
-            fine("network", f"{', '.join(dict.fromkeys(reply.host for reply in held)) or 'nothing to ask'} answers")
-        ]
+        return [fine("network", f"answers: {answering}")]
     if any(reply.trouble == "certificate" for reply in failed):
         return [_untrusted(failed, bundle)]
     if any(reply.trouble == "proxy" or reply.status == 407 for reply in failed):
-        return [
-            problem(
-                "network",
-                f"The proxy asks for a password ({failed[0].host} was asked).",
-                "nothing can be downloaded",
-                "export HTTPS_PROXY=http://USER:PASSWORD@HOST:PORT HTTP_PROXY=http://USER:PASSWORD@HOST:PORT",
-            )
-        ]
+        return [_wants_password(failed[0])]
     told = "; ".join(dict.fromkeys(tell_reply(reply) for reply in failed))
+    if answering and all(reply.use in optional for reply in failed):
+        return [fine("network", f"answers: {answering}; only what is optional is out of reach ({told})")]
     uses = ", ".join(reply.use for reply in failed)
-    if len(failed) == len(held):
-        found = f"There seems to be no network ({told})."
-    else:
-        found = f"Out of reach: {told}."
-    return [
-        warning(
-            "network",
-            found,
-            f"what is not here yet cannot be fetched ({uses})",
-            f"curl -sSI {shlex.quote(hide_password(failed[0].address))}",
-        )
-    ]
+    found = f"Out of reach: {told}." if answering else f"There seems to be no network ({told})."
+    ask_again = f"curl -sSI {shlex.quote(hide_password(failed[0].address))}"
+    return [warning("network", found, f"what is not here yet cannot be fetched ({uses})", ask_again)]
+
+
+def _wants_password(reply: Reply) -> Finding:
+    return problem(
+        "network",
+        f"The proxy asks for a password ({reply.host} was asked).",
+        "nothing can be downloaded",
+        "export HTTPS_PROXY=http://USER:PASSWORD@HOST:PORT HTTP_PROXY=http://USER:PASSWORD@HOST:PORT",
+    )
 
 
 def _untrusted(failed: list[Reply], bundle: str) -> Finding:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -70,7 +69,7 @@ def find_holders(ports: Iterable[int]) -> dict[int, Holder]:
             if held.pid and held.status == psutil.CONN_LISTEN and address and address[1] in wanted:
                 found[address[1]] = describe_process(held.pid)
     except psutil.Error:  # macOS tells only root
-        return {port: held for port in wanted if (held := _ask_lsof(port))}
+        return {port: holder for port in wanted if (holder := _ask_lsof(port))}
     return found
 
 
@@ -92,11 +91,7 @@ def describe_process(pid: int) -> Holder:
 
 
 def _ask_lsof(port: int) -> Holder | None:
-    return (
-        parse_lsof(ask_program("lsof", "-nP", f"-iTCP:{port}", "-sTCP:LISTEN", "-Fpc").told)
-        if shutil.which("lsof")
-        else None
-    )
+    return parse_lsof(ask_program("lsof", "-nP", f"-iTCP:{port}", "-sTCP:LISTEN", "-Fpc").told)
 
 
 def parse_lsof(told: str) -> Holder | None:

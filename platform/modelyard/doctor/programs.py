@@ -10,6 +10,8 @@ from modelyard.doctor.finding import Finding, fine, problem, warning
 from modelyard.doctor.network import Reply, tell_reply
 from modelyard.doctor.system import System
 from modelyard.settings import Settings
+from modelyard.toolbox import Pin
+from modelyard.toolbox.pins import find_platform
 
 REQUIRED = ("prometheus", "alertmanager", "envoy", "rclone", "kubectl")
 OPTIONAL = ("grafana",)
@@ -30,19 +32,20 @@ def gather_programs(settings: Settings) -> Programs:
 
     from modelyard.toolbox import Toolbox
 
+    wanted = (*REQUIRED, *(OPTIONAL if settings.grafana != "never" else ()))
     box = Toolbox(settings.cache_dir, lambda line: None)
-    here = tuple(name for name in (*REQUIRED, *OPTIONAL) if box.look(name))
-    missing = {name: _address(box.pins[name], settings) for name in (*REQUIRED, *OPTIONAL) if name not in here}
+    here = tuple(name for name in wanted if box.look(name))
+    missing = {name: _address(box.pins[name], settings) for name in wanted if name not in here}
     return Programs(here, missing, debian=shutil.which("apt-get") is not None)
 
 
-def _address(pin: object, settings: Settings) -> str:
+def _address(pin: Pin, settings: Settings) -> str:
     """Where the release for this machine lies: at the mirror where one is set."""
-    key = f"{platform.system().lower()}-{ {'x86_64': 'amd64', 'aarch64': 'arm64'}.get(platform.machine(), platform.machine()) }"
-    for release in getattr(pin, "releases", ()):
+    key = find_platform(platform.system(), platform.machine())
+    for release in pin.releases:
         if key in release.files:
-            mirror = str(getattr(settings, "mirror", "") or "")
-            return f"{mirror.rstrip('/')}/{release.files[key].name}" if mirror else release.files[key].address
+            held = release.files[key]
+            return f"{settings.mirror.rstrip('/')}/{held.name}" if settings.mirror else held.address
     return ""
 
 
@@ -55,7 +58,7 @@ def decide_programs(programs: Programs, replies: Iterable[Reply], system: System
     """What is missing and cannot be had is a problem, unless the yard does without."""
     answered = {reply.use: reply for reply in replies}
     found = []
-    for name, address in programs.missing.items():
+    for name in programs.missing:
         if name in OPTIONAL:
             continue
         reply = answered.get(name)

@@ -17,6 +17,9 @@ NAMES = ("http_proxy", "https_proxy", "all_proxy")
 SCHEMES = {"http": 80, "https": 443, "socks4": 1080, "socks5": 1080, "socks5h": 1080}
 
 
+BYPASS = "; ".join(f'export {name}="127.0.0.1,localhost${{{name}:+,${name}}}"' for name in ("NO_PROXY", "no_proxy"))
+
+
 @dataclass(frozen=True)
 class Proxies:
     """The proxies that programs of this shell would use.
@@ -105,7 +108,7 @@ def decide_proxies(proxies: Proxies, system: System) -> list[Finding]:
                 "A proxy is set, and NO_PROXY does not name 127.0.0.1 and localhost"
                 f" (it is {', '.join(map(repr, proxies.bypass)) or 'not set'}).",
                 "curl, mlflow and dvc in this shell would ask the proxy for your own yard",
-                'export NO_PROXY="127.0.0.1,localhost${NO_PROXY:+,$NO_PROXY}" no_proxy="127.0.0.1,localhost${no_proxy:+,$no_proxy}"',
+                BYPASS,
             )
         )
     if found:

@@ -1,10 +1,9 @@
-"""What earlier yards left: processes, folders for sockets, downloads that were cut; and this yard's own record."""
+"""What earlier yards left: processes, downloads that were cut; and this yard's own record."""
 
 from __future__ import annotations
 
 import os
 import shlex
-import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,20 +29,16 @@ class Family:
 
 @dataclass(frozen=True)
 class Leftovers:
-    """What was found. `sockets`: folders for sockets of yards that are gone; `parts`: downloads that were cut."""
+    """What was found. `parts`: downloads that were cut long ago, with their size in all."""
 
     families: tuple[Family, ...] = ()
-    sockets: tuple[Path, ...] = ()
     parts: tuple[Path, ...] = ()
     parts_bytes: int = 0
 
 
 def gather_leftovers(folder: Path, cache: Path) -> Leftovers:
-    """Look at this user's processes, the folder for sockets, and the cache."""
-    families = find_families(folder)
-    living = {pid for family in families for pid in family.pids}
-    parts = _old_parts(cache)
-    return Leftovers(families, tuple(_dead_sockets()) if not living else (), *parts)
+    """Look at this user's processes, and at the cache."""
+    return Leftovers(find_families(folder), *_old_parts(cache))
 
 
 def find_families(folder: Path) -> tuple[Family, ...]:
@@ -81,11 +76,12 @@ def _family(yard_id: str, where: str, members: list, folder: Path) -> Family:
             memory += process.memory_info().rss
         except (psutil.Error, OSError):
             continue
-    state = "orphans" if _record_id(Path(where)) != yard_id else "this" if Path(where) == folder else "other"
+    state = "orphans" if find_record_id(Path(where)) != yard_id else "this" if Path(where) == folder else "other"
     return Family(where, state, tuple(p.pid for p in members), tuple(dict.fromkeys(names)), memory)
 
 
-def _record_id(folder: Path) -> str:
+def find_record_id(folder: Path) -> str:
+    """The id of the yard in a folder; empty where there is none that can be read."""
     from modelyard.errors import YardError
     from modelyard.yard.record import read_record
 
@@ -94,14 +90,6 @@ def _record_id(folder: Path) -> str:
     except (OSError, YardError):
         return ""
     return record.id if record else ""
-
-
-def _dead_sockets() -> list[Path]:
-    """Folders for sockets with none of whose sockets anybody answers; only asked while no yard of this user lives."""
-    base = os.environ.get("XDG_RUNTIME_DIR")
-    roots = {Path(tempfile.gettempdir()), *([Path(base)] if base else [])}
-    found = (path for root in roots for path in root.glob(f"modelyard-{os.getuid()}-*"))
-    return sorted(path for path in found if not path.name.endswith("-ports") and any(path.glob("*.sock")))
 
 
 def _old_parts(cache: Path) -> tuple[tuple[Path, ...], int]:
@@ -122,7 +110,8 @@ def decide_leftovers(held: Leftovers, system: System) -> list[Finding]:
     found: list[Finding] = []
     for family in held.families:
         many = f"{len(family.pids)} process{'es' * (len(family.pids) > 1)}"
-        took = f"{many} ({', '.join(family.names[:4])}{', ...' * (len(family.names) > 4)}; {tell_bytes(family.memory_bytes)})"
+        names = ", ".join(family.names[:4]) + ", ..." * (len(family.names) > 4)
+        took = f"{many} ({names}; {tell_bytes(family.memory_bytes)})"
         pids = " ".join(map(str, family.pids))
         if family.state == "orphans":
             where = family.folder or "a yard without a folder"

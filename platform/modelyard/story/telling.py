@@ -39,9 +39,12 @@ def demo(settings: Settings, *, fast: bool = False, pause: bool = False, only: s
         from modelyard.yard.up import yard_folder
 
         return tell_chapter(connect(yard_folder(settings), settings), plan, find_chapter(only), settings.namespace)
+    from modelyard import doctor
+    from modelyard.console import say
     from modelyard.yard.up import bring_up
     from modelyard.yard.view import choose_view
 
+    doctor.before_up(settings, say)
     # what the story deploys has a digest, so anything without one is a mistake here
     conn = bring_up(settings.model_copy(update={"require_registered_models": True}), view=choose_view())
     return tell_story(conn, plan, settings.namespace, pause=pause)

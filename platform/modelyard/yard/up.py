@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
+from modelyard import __version__
 from modelyard.connections import REPOSITORY, Connections, connect
 from modelyard.errors import ProgramMissing, YardNotUp
 from modelyard.services.service import Context, Process, Service
@@ -89,6 +90,8 @@ def renew_record(record: YardRecord | None, first_port: int) -> YardRecord:
         ports=first_port,
         python=platform.python_version(),
         lock=hashlib.sha256(lock.read_bytes()).hexdigest() if lock.exists() else "",
+        version=__version__,
+        checkout=str(REPOSITORY),
     )
 
 
