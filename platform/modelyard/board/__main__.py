@@ -10,7 +10,6 @@ import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
-from typing import Any
 
 import uvicorn
 from starlette.applications import Starlette
@@ -46,11 +45,6 @@ def links_of(conn: Connections) -> tuple[dict[str, str], ...]:
     )
 
 
-def faults_in_force(conn: Connections) -> list[dict[str, Any]]:
-    """What is broken on purpose."""
-    return []
-
-
 def lifespan_of(watcher: Watcher, sources: Sources) -> Callable[[Starlette], AbstractAsyncContextManager[None]]:
     """Starlette's lifespan: the yard is looked at as long as the app runs."""
 
@@ -75,7 +69,7 @@ def compose(conn: Connections, settings: Settings) -> ASGIApp:
         dashboards=REPOSITORY / "dashboards" / "json",
         plotly=plotly_library(),
         links=links_of(conn),
-        faults=lambda: faults_in_force(conn),
+        summaries={held.name: held.summary for held in CATALOG},
         scrape_interval_s=settings.scrape_interval_s,
     )
     return create_app(board, lifespan=lifespan_of(watcher, sources))

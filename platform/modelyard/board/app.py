@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -22,7 +21,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from modelyard.board.definitions import Dashboard, check_values, describe, read_dashboards
 from modelyard.board.panels import answer_dashboard
-from modelyard.board.queries import Sources
+from modelyard.board.queries import Sources, Unanswered
+from modelyard.board.traffic import ask_traffic
 from modelyard.board.watching import Look, Watcher
 from modelyard.board.windows import choose_window
 from modelyard.errors import SettingError
@@ -39,7 +39,18 @@ POLICY = (
 
 @dataclass(frozen=True)
 class Board:
-    """What the endpoints need. `links` are names and addresses of the other pages; `plotly` is plotly.min.js."""
+    """What the endpoints need.
+
+    Attributes:
+        sources: of data.
+        watcher: what looks at the yard.
+        registry: of the yard's series.
+        dashboards: folder of their JSON files.
+        plotly: plotly.min.js.
+        links: name, summary and address of the yard's other pages.
+        summaries: what each service is for.
+        scrape_interval_s: no graph has finer steps.
+    """
 
     sources: Sources
     watcher: Watcher
@@ -47,7 +58,7 @@ class Board:
     dashboards: Path
     plotly: Path
     links: tuple[dict[str, str], ...]
-    faults: Callable[[], list[dict[str, Any]]]
+    summaries: dict[str, str]
     scrape_interval_s: int
 
 
@@ -79,13 +90,12 @@ class Endpoints:
     async def yard(self, request: Request) -> Response:
         """The yard at a glance."""
         seen = self._board.watcher.asked()
-        faults = await asyncio.to_thread(self._board.faults)
-        return as_json({**describe_look(seen), "faults": faults, "links": self._board.links, "now_s": time.time()})
+        traffic = await ask_traffic(self._board.sources, time.time())
+        told = {"traffic": traffic, "links": self._board.links, "summaries": self._board.summaries}
+        return as_json({**describe_look(seen), **told})
 
     async def alerts(self, request: Request) -> Response:
         """Alerts that Alertmanager holds, or why that is not known."""
-        from modelyard.board.queries import Unanswered
-
         try:
             return as_json({"state": "ok", "told": "", "alerts": await self._board.sources.alerts()})
         except Unanswered as error:
@@ -141,9 +151,14 @@ class Endpoints:
 def describe_look(seen: Look | None) -> dict[str, Any]:
     """A look as the page takes it; `status` is None before the first one, and where the yard could not be seen."""
     if seen is None:
-        return {"seen_s": None, "status": None, "told": "the yard is being looked at", "disk_free_bytes": None}
-    status = {**asdict(seen.status), "ready": seen.status.ready} if seen.status else None
-    return {"seen_s": seen.at_s, "status": status, "told": seen.told, "disk_free_bytes": seen.disk_free_bytes}
+        return {"seen_s": None, "status": None, "told": "", "disk_free_bytes": None, "faults": ()}
+    return {
+        "seen_s": seen.at_s,
+        "status": {**asdict(seen.status), "ready": seen.status.ready} if seen.status else None,
+        "told": seen.told,
+        "disk_free_bytes": seen.disk_free_bytes,
+        "faults": seen.faults,
+    }
 
 
 class LocalOnly:

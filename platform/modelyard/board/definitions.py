@@ -127,7 +127,7 @@ def plan_queries(panel: Json, chosen: Mapping[str, str], window: Window) -> list
 
 
 def substitute(promql: str, chosen: Mapping[str, str], window: Window) -> str:
-    """PromQL with values in place of `$name`, `${name}` and Grafana's own `$__interval`, `$__rate_interval`, `$__range`."""
+    """PromQL with values in place of `$name`, `${name}` and Grafana's own `$__interval`, `$__range` and the like."""
     own = {
         "__interval": f"{window.step_s}s",
         "__rate_interval": f"{max(4 * window.step_s, 60)}s",

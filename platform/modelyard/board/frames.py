@@ -111,7 +111,7 @@ def grouping_to_matrix(frames: Sequence[Frame], options: Mapping[str, Any]) -> l
     row_field, column_field = options.get("rowField", "Time"), options.get("columnField", "Time")
     value_field = options.get("valueField", "Value")
     empty = {"zero": 0, "false": False, "true": True}.get(options.get("emptyValue", ""))
-    made = []
+    made: list[Frame] = []
     for frame in frames:
         corner = f"{row_field}\\{column_field}"
         if not {row_field, column_field, value_field} <= set(frame["fields"]):

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import psutil
 
@@ -34,6 +35,7 @@ class Look:
         cpu_s: processor seconds that the living processes of each service have taken.
         disk_free_bytes: where the yard lies.
         log_bytes: of all its logs.
+        faults: what is broken on purpose: `kind`, `since_s`, `target`, `told` and `undo` of each.
     """
 
     at_s: float
@@ -42,6 +44,7 @@ class Look:
     cpu_s: dict[str, float] = field(default_factory=dict)
     disk_free_bytes: int | None = None
     log_bytes: int | None = None
+    faults: tuple[dict[str, Any], ...] = ()
 
 
 def decide_interval_s(now_s: float, asked_s: float) -> float:
@@ -63,7 +66,20 @@ def look(conn: Connections, settings: Settings) -> Look:
         cpu_s=cpu_seconds(conn.layout.yard_id),
         disk_free_bytes=free_bytes(conn.layout.folder),
         log_bytes=sum(file_sizes(conn.layout.logs)),
+        faults=find_faults(conn),
     )
+
+
+def find_faults(conn: Connections) -> tuple[dict[str, Any], ...]:
+    """What is broken on purpose, oldest first; nothing where that cannot be read."""
+    from modelyard.faults import in_force
+
+    try:
+        held = in_force(conn)
+    except (YardError, OSError):
+        return ()
+    keys = ("kind", "target", "told", "undo")
+    return tuple({**{key: getattr(fault, key) for key in keys}, "since_s": fault.since} for fault in held)
 
 
 def cpu_seconds(yard_id: str) -> dict[str, float]:

@@ -10,13 +10,11 @@ from typing import Any
 import psutil
 
 from modelyard.connections import Connections, connect
-from modelyard.kube import is_ready as isvc_ready
-from modelyard.kube import traffic
 from modelyard.services.service import Service
-from modelyard.services.serving import list_inferenceservices
 from modelyard.settings import Settings
 from modelyard.substrates import local
 from modelyard.yard.conditions import Condition, conditions_of
+from modelyard.yard.inferenceservices import observe_inferenceservices
 from modelyard.yard.observation import observe_processes
 from modelyard.yard.plan import Observed
 from modelyard.yard.up import yard_folder
@@ -44,7 +42,7 @@ class ServiceStatus:
 
 @dataclass(frozen=True)
 class YardStatus:
-    """A yard as it is now. `inferenceservices` has name, namespace, ready, url and traffic of each."""
+    """A yard as it is now. `inferenceservices` are those of yard/inferenceservices.py."""
 
     name: str
     folder: str
@@ -80,7 +78,7 @@ def observe(settings: Settings) -> YardStatus:
         kubeconfig=str(conn.kubeconfig),
         gateway=conn.gateway,
         services=found,
-        inferenceservices=_inferenceservices(conn),
+        inferenceservices=observe_inferenceservices(conn),
     )
 
 
@@ -112,25 +110,6 @@ def memory_bytes(pid: int) -> int | None:
         return None
     except psutil.Error:
         return None
-
-
-def _inferenceservices(conn: Connections) -> tuple[dict[str, Any], ...]:
-    import httpx
-
-    try:
-        held = list_inferenceservices(conn)
-    except (OSError, LookupError, ValueError, httpx.HTTPError):
-        return ()
-    return tuple(
-        {
-            "name": item["metadata"]["name"],
-            "namespace": item["metadata"]["namespace"],
-            "ready": isvc_ready(item),
-            "url": item.get("status", {}).get("url", ""),
-            "traffic": traffic(item),
-        }
-        for item in held
-    )
 
 
 def to_json(found: YardStatus) -> str:
