@@ -137,7 +137,7 @@ def demo(context, fast=False, pause=False, only=""):
     return commands.demo(fast=fast, pause=pause, only=only)
 
 
-@command(help={"version": "as in params.yaml: v1, v2"})
+@command(words=("version",), help={"version": "as in params.yaml: v1, v2"})
 def data(context, version="v1"):
     """Make a data version: bytes to the store, md5 and tag to Git."""
     from modelyard.story import commands

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,8 +24,18 @@ if TYPE_CHECKING:
 
     from pydantic.fields import FieldInfo
 
+    from modelyard.errors import YardError
+
 GENERATED = "<!-- Made by `python docs/build.py`: an edit here is lost. -->"
 SOMEBODY = "/home/somebody"
+FIRST_AID = (
+    ("before a class, or when nothing works", "./invoke doctor"),
+    ("something is wrong and you want to know what", "./invoke why"),
+    ("something does not run that should", "./invoke up"),
+    ("something was broken on purpose", "./invoke mend"),
+    ("you want to see it", "./invoke open"),
+    ("you want to begin anew; asks first, and forgets data", "./invoke reset"),
+)
 BOUNDS = {"gt": "more than", "ge": "at least", "lt": "less than", "le": "at most"}
 
 
@@ -93,6 +104,70 @@ def settings_page() -> str:
             "",
         ]
     )
+
+
+def troubleshooting_page() -> str:
+    """docs/troubleshooting.md: every error of the tree, in its order, and how the first call can end."""
+    from modelyard.errors import YardError
+
+    lines = [
+        GENERATED,
+        "# Troubleshooting",
+        "",
+        "An error is a few lines, never a stack trace: what happened, what would be `allowed`, where `more` is told,"
+        " and the `next` command to paste. The last word of `more` is a heading of this page.",
+        "",
+        "| when | type |",
+        "|---|---|",
+        *(f"| {when} | `{command}` |" for when, command in FIRST_AID),
+        "",
+    ]
+    for family in YardError.__subclasses__():
+        lines += [*_error(family, "##"), *(line for kind in _below(family) for line in _error(kind, "###"))]
+    return "\n".join([*lines, *_first_call()])
+
+
+def _below(kind: type[YardError]) -> Iterator[type[YardError]]:
+    for child in kind.__subclasses__():
+        yield child
+        yield from _below(child)
+
+
+def _error(kind: type[YardError], mark: str) -> list[str]:
+    about = " ".join((kind.__doc__ or "").split("\n\n")[0].split())
+    return [
+        f"{mark} {kind.__name__}",
+        "",
+        about,
+        "",
+        f"- **Why:** {kind.cause}",
+        f"- **Do:** {kind.remedy}",
+        f"- **Type:** `{kind.next}`",
+        "",
+    ]
+
+
+def _first_call() -> list[str]:
+    """How `./invoke` itself can end before there is an environment, from the script's own words."""
+    script = (REPOSITORY / "invoke").read_text("utf-8")
+    ends = re.findall(r'^ *stop \d "([^"]+)" \\?\n? *"([^"]+)"', script, flags=re.M)
+    rows = [f"| {_without_variables(what)} | {_without_variables(then)} |" for what, then in ends]
+    return [
+        "## Before there is an environment",
+        "",
+        "The first call of `./invoke` makes the locked environment. It may end with one of these; the same command goes"
+        " on from where it ended.",
+        "",
+        "| it says | do |",
+        "|---|---|",
+        *rows,
+        "",
+    ]
+
+
+def _without_variables(text: str) -> str:
+    """A line of the script as it is for anybody: `$name` and `$(...)` become dots."""
+    return re.sub(r"\$\([^()]*(\([^()]*\))?[^()]*\)|\$\{?\w+\}?|\$1", "...", text).replace("|", "\\|")
 
 
 def fields_page() -> str:
@@ -164,6 +239,7 @@ def _allowed(field: FieldInfo) -> str:
 def generated() -> dict[Path, str]:
     """Every generated page with the text that it must have."""
     pages = {"metrics.md": metrics_page(), "settings.md": settings_page(), "fields.md": fields_page()}
+    pages["troubleshooting.md"] = troubleshooting_page()
     return {HERE / name: text for name, text in pages.items()}
 
 

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-import errno
 import functools
 import os
 import sys
+import time
+import traceback
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, ParamSpec
+from typing import TYPE_CHECKING, Any, ParamSpec, TextIO
 
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from modelyard.errors import YardError
+
 Arguments = ParamSpec("Arguments")
 INTERRUPTED = 130
-THE_MACHINES = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EMFILE, errno.ENFILE}
-"""Errors of the operating system that a person can do something about, and that no code of ours answers for."""
+RED, BOLD, PLAIN = "\x1b[31m", "\x1b[1m", "\x1b[0m"
 
 
 @functools.cache
@@ -32,36 +34,46 @@ def say(line: str) -> None:
 
 
 def tell_error(error: BaseException) -> int:
-    """Print an error that a person may see, and return the exit code."""
-    from modelyard.errors import YardError
-
+    """Print an error as lines, never as a trace, and return the exit code."""
     sys.stdout.flush()
     if isinstance(error, KeyboardInterrupt):
-        print("interrupted", file=sys.stderr)
+        print("\ninterrupted: what was begun is repaired when the same command is typed again", file=sys.stderr)
         return INTERRUPTED
-    if isinstance(error, OSError) and error.errno in THE_MACHINES:
-        error = YardError(
-            f"{error.strerror}: {error.filename or 'this machine'}", next_command="df -h; ls -ld ~/.local"
-        )
-    if not isinstance(error, YardError):
-        raise error
-    print("\n".join(error.lines()), file=sys.stderr)
-    return error.exit_code
+    from modelyard.failures import decide_error, folder_of_traces, keep_trace
+
+    told = decide_error(error)
+    if told is not error:
+        trace = keep_trace(error, folder_of_traces, now=time.time())
+        told.detail = f"trace: {trace}" if trace else traceback.format_exc()
+    print("\n".join(render_error(told, colours=has_colours(sys.stderr))), file=sys.stderr)
+    return told.exit_code
+
+
+def render_error(error: YardError, *, colours: bool = False) -> list[str]:
+    """The lines of an error, with where it is explained; the next command stays the last one."""
+    *lines, last = error.lines()
+    if not colours:
+        return [*lines, f"  more: {error.page()}", last]
+    first, *others = lines
+    return [f"{RED}{first}{PLAIN}", *others, f"  more: {error.page()}", f"{BOLD}{last}{PLAIN}"]
+
+
+def has_colours(stream: TextIO) -> bool:
+    """Whether a person looks at it on a terminal that knows colours (https://no-color.org)."""
+    return stream.isatty() and "NO_COLOR" not in os.environ and os.environ.get("TERM") != "dumb"
 
 
 def ends_cleanly(task: Callable[Arguments, object]) -> Callable[Arguments, None]:
-    """A task whose YardErrors are lines with an exit code, whose Ctrl-C is one line, and whose pipe may close."""
+    """A task whose errors are lines with an exit code, whose Ctrl-C is one line, and whose pipe may close."""
 
     @functools.wraps(task)
     def run(*args: Arguments.args, **kwargs: Arguments.kwargs) -> None:
-        from modelyard.errors import YardError
-
         try:
             code = task(*args, **kwargs)
         except BrokenPipeError:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             code = 0
-        except (YardError, OSError, KeyboardInterrupt) as error:
+        except (Exception, KeyboardInterrupt) as error:
             code = tell_error(error)
         if isinstance(code, int) and code:
             sys.exit(code)

@@ -76,6 +76,6 @@ def _checked(predictions: list[Any] | None, name: str, answer: httpx.Response, w
         raise PredictionFailed(
             f"InferenceService {name} answered {answer.status_code} to {wanted} rows",
             detail=answer.text[:300],
-            next_command=f"kubectl describe inferenceservice {name}",
+            next_command=f"./invoke why {name}",
         )
     return predictions

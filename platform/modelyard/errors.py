@@ -222,7 +222,10 @@ class DeployFailed(YardError):
 
 
 class ApiUnreachable(DeployFailed, ConnectionError):
-    """The Kubernetes API does not answer; as an OSError it is "not yet" to whoever waits."""
+    """The Kubernetes API does not answer.
+
+    As an OSError it is "not yet" to whoever waits.
+    """
 
     cause = "The yard is down or the service `serving` is just being started anew."
     remedy = "Look what is wrong with it; what is deployed goes on answering meanwhile."
@@ -234,7 +237,7 @@ class InferenceServiceAbsent(DeployFailed):
 
     cause = "Nothing was promoted yet, it was deleted, or it lives in another namespace."
     remedy = "See which there are; the first one comes with a promotion."
-    next = "kubectl get inferenceservices"
+    next = "./invoke status"
 
 
 class CanaryRefused(DeployFailed):

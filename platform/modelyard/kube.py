@@ -150,7 +150,7 @@ class InferenceServices:
         try:
             yield
         except ApiException as error:
-            raise DeployFailed(f"{what}: {_message_of(error)}", next_command="kubectl get inferenceservices") from error
+            raise DeployFailed(f"{what}: {_message_of(error)}", next_command="./invoke why") from error
         except HTTPError as error:
             raise ApiUnreachable(f"{what}: the Kubernetes API does not answer", detail=str(error)) from error
 

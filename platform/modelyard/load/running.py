@@ -116,7 +116,7 @@ class LoadTest:
         if not url:
             raise InferenceServiceAbsent(
                 f"InferenceService {self.namespace}/{self.name} {'has no address' if held else 'does not exist'}",
-                next_command="kubectl get inferenceservices",
+                next_command="./invoke why",
             )
         return str(urlsplit(url).hostname)
 

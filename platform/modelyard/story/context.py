@@ -150,7 +150,7 @@ class Story:
             raise TrafficMissing(
                 f"the monitor has {seen} rows of version {since.version} in phase {since.phase}",
                 allowed=f"{needed} rows for {drift} windows",
-                next_command=f"kubectl get inferenceservice {self.name} -o yaml",
+                next_command="./invoke why monitor",
             )
         wanted = {"drift": drift, "quality": quality}
 

@@ -70,8 +70,8 @@ class Fleet:
             except ReplicasAway:
                 return
             except ReplicasRefused as error:
-                print(error.what, flush=True)
-                failure = Failure(name, "ReplicaNotStarted", error.what, None, held.now)
+                print(error, flush=True)
+                failure = Failure(name, "ReplicaNotStarted", str(error), None, held.now)
                 self._ledger.save(revision, failures=revision.failures + 1, lastFailure=asdict(failure))
                 return
 
@@ -156,7 +156,7 @@ class Fleet:
         except ReplicasAway:
             return
         except ReplicasRefused as error:
-            print(error.what, flush=True)
+            print(error, flush=True)
 
 
 def timeout_of(revision: Revision) -> float:

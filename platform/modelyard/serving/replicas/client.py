@@ -10,18 +10,17 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from modelyard.errors import ServiceFailed
 from modelyard.serving.replicas.records import ReplicaSpec
 
 ANSWER_S = 35.0
 """A little longer than the warm parent waits for a process to become a replica."""
 
 
-class ReplicasAway(ServiceFailed):
+class ReplicasAway(Exception):
     """The warm parent does not answer just now."""
 
 
-class ReplicasRefused(ServiceFailed):
+class ReplicasRefused(Exception):
     """The warm parent answered that it could not do it."""
 
 
