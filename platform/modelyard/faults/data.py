@@ -10,15 +10,14 @@ from modelyard.connections import Connections
 from modelyard.errors import FaultNotMade
 from modelyard.faults.fault import Fault, Prepared, Say
 from modelyard.faults.records import FaultRecord, kept_folder
-from modelyard.faults.targets import pick
-from modelyard.faults.traffic import closed_windows, ordinary_flights, read_rows, scaled, send_until
+from modelyard.faults.targets import REGISTERED, VERSION, pick, version_now
+from modelyard.faults.traffic import closed_windows, ordinary_flights, read_flights, scaled, send_until
 from modelyard.monitor.client import Monitor
 from modelyard.settings import Settings
 from modelyard.waiting import wait_until
 
 COLUMN, FACTOR = "dep_delay", 60.0
 REPORT_DEADLINE_S = 90.0
-VERSION, REGISTERED = "modelyard.dev/model-version", "modelyard.dev/registered-model"
 DATA, POINTER = "data/flights.parquet", "data/flights.parquet.dvc"
 
 
@@ -61,14 +60,6 @@ class DataDrifts(Fault):
         return f"{sent} ordinary flights sent; their window {verdict}"
 
 
-def version_now(conn: Connections, held: dict[str, Any]) -> str:
-    """The model version that the InferenceService names now; "" where it has gone."""
-    from modelyard.kube import InferenceServices
-
-    present = InferenceServices(conn.kubeconfig, held["namespace"]).get(held["name"])
-    return (present["metadata"].get("annotations") or {}).get(VERSION, "") if present else ""
-
-
 def send_window(conn: Connections, record: FaultRecord, factor: float, say: Say) -> tuple[int, dict[str, Any]]:
     """Send flights until the monitor has closed one window of them; how many, and the window's verdict.
 
@@ -79,9 +70,9 @@ def send_window(conn: Connections, record: FaultRecord, factor: float, say: Say)
     monitor, closed = Monitor(conn, held["name"], held["namespace"]), closed_windows(conn, held)
     monitor.begin_phase("broken on purpose" if factor != 1.0 else "mended")
     before = closed()
-    rows = scaled(read_rows(ordinary_flights(conn, say)), held["column"], factor)
+    flights = scaled(read_flights(ordinary_flights(conn, say)), held["column"], factor)
     label = secrets.token_hex(4)
-    sent = send_until(conn, held, rows, enough=lambda: closed() > before, label=label)
+    sent = send_until(conn, held, flights, enough=lambda: closed() > before, label=label)
 
     def judged() -> dict[str, Any] | None:
         known = monitor.version(held["version"]) or {"drift": {}}

@@ -14,11 +14,14 @@ from modelyard.connections import Connections
 from modelyard.errors import FaultNotMade
 from modelyard.faults.fault import Fault, Prepared, Say
 from modelyard.faults.records import FaultRecord, kept_folder
-from modelyard.faults.targets import Target, end_replicas, pick, replicas_of
+from modelyard.faults.targets import REGISTERED, VERSION, Target, end_replicas, pick, replicas_of, version_now
+from modelyard.faults.traffic import has_flights, send_windows
 from modelyard.kube import InferenceServices
 from modelyard.settings import Settings
 
 DIGEST = "modelyard.dev/model-digest"
+WINDOWS = 2
+"""ClassRecallLow fires at two windows in a row."""
 PREFIX = "s3://mlflow/broken-on-purpose"
 Object = dict[str, Any]
 
@@ -93,21 +96,28 @@ class WrongAnswers(Fault):
             "name": service.name,
             "wrong": {"uri": uri, "digest": _upload_wrong(conn, service.model["storageUri"], uri)},
             "right": {"uri": service.model["storageUri"], "digest": service.annotations[DIGEST]},
+            "version": service.annotations.get(VERSION, ""),
+            "watched": has_flights(conn) and service.annotations.get(REGISTERED) == "flights",
         }
         return Prepared(service.target, f"it serves {uri}, which is not the registered model", held)
 
     def make(self, conn: Connections, settings: Settings, record: FaultRecord, say: Say) -> None:
-        """Deploy the copy."""
+        """Deploy the copy, and let it answer two windows of flights whose arrival is known."""
         self._deploy(conn, settings, record.held, record.held["wrong"], instead_of=record.held["right"])
+        sent = send_windows(conn, record.held, WINDOWS, say) if record.held["watched"] else 0
+        say(f"{sent} flights sent, and the monitor was told what became of them")
 
     def undo(self, conn: Connections, settings: Settings, record: FaultRecord, say: Say) -> str:
-        """Deploy the registered model where the copy is still deployed, and remove the copy."""
+        """Deploy the registered model where the copy is still deployed, remove the copy, and send a window of flights
+        whose arrival is known: the count of wrong windows in a row begins anew."""
         self._deploy(conn, settings, record.held, record.held["right"], instead_of=record.held["wrong"])
         with _store_errors():
             store = _store(conn)
             place = _plain(record.held["wrong"]["uri"])
             if store.exists(place):
                 store.rm(place, recursive=True)
+        if record.held["watched"] and version_now(conn, record.held) == record.held["version"]:
+            send_windows(conn, record.held, 1, say)
         return f"{record.target} serves the registered model"
 
     @staticmethod

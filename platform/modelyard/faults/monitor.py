@@ -6,11 +6,10 @@ from pathlib import Path
 
 from modelyard.connections import Connections
 from modelyard.errors import FaultNotMade
-from modelyard.faults.data import REGISTERED, VERSION
 from modelyard.faults.fault import Fault, Prepared, Say
 from modelyard.faults.records import FaultRecord, kept_folder
-from modelyard.faults.targets import pick
-from modelyard.faults.traffic import closed_windows, ordinary_flights, read_rows, send_until
+from modelyard.faults.targets import REGISTERED, VERSION, pick
+from modelyard.faults.traffic import closed_windows, ordinary_flights, read_flights, send_until
 from modelyard.settings import Settings
 
 RUN = "modelyard.dev/run-id"
@@ -49,8 +48,8 @@ class BacklogGrows(Fault):
         reports.write_text(MARK, "utf-8")
         closed = closed_windows(conn, record.held)
         wanted = closed() + WINDOWS
-        rows = read_rows(ordinary_flights(conn, say))
-        sent = send_until(conn, record.held, rows, enough=lambda: closed() >= wanted, label=f"backlog-{wanted}")
+        flights = read_flights(ordinary_flights(conn, say))
+        sent = send_until(conn, record.held, flights, enough=lambda: closed() >= wanted, label=f"backlog-{wanted}")
         say(f"{sent} ordinary flights sent; {WINDOWS} windows wait for a verdict")
 
     def undo(self, conn: Connections, settings: Settings, record: FaultRecord, say: Say) -> str:

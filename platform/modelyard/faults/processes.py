@@ -31,7 +31,7 @@ class ServiceStopped(Fault):
 
     def prepare(self, conn: Connections, settings: Settings, name: str) -> Prepared:
         """The service must run."""
-        if state_of(conn, self.service) != "RUNNING":
+        if not runs(conn, self.service):
             raise FaultNotMade(f"{self.service} does not run", next_command="./invoke up")
         return Prepared(f"service {self.service}", f"{self.service} is stopped")
 
@@ -78,7 +78,7 @@ class StoreRefuses(Fault):
 
     def prepare(self, conn: Connections, settings: Settings, name: str) -> Prepared:
         """The store must run."""
-        if state_of(conn, "objectstore") != "RUNNING":
+        if not runs(conn, "objectstore"):
             raise FaultNotMade("objectstore does not run", next_command="./invoke up")
         return Prepared("service objectstore", "objectstore has another key than its clients: it answers 403")
 
@@ -115,7 +115,8 @@ class StoreRefuses(Fault):
         held = json.loads(place.read_text("utf-8"))
         held["env"]["RCLONE_AUTH_KEY"] = key
         write_private(place, json.dumps(held, indent=2) + "\n")
-        digests = {**started_digests(conn), "objectstore": digest}
+        known = {name: held for name, held in started_digests(conn).items() if name in BY_NAME}
+        digests = {**known, "objectstore": digest}
         configuration = supervision.render_configuration(conn, settings, digests)
         write_private(conn.layout.config / "supervisord.conf", configuration)
         with supervision.supervisor_of(conn) as supervisor:
@@ -173,6 +174,11 @@ def state_of(conn: Connections, service: str) -> str | None:
             return supervisor.programs()[service].state
     except (OSError, KeyError):
         return None
+
+
+def runs(conn: Connections, service: str) -> bool:
+    """Whether the supervisor keeps a service running."""
+    return state_of(conn, service) in ("RUNNING", "STARTING")
 
 
 def bring_back(conn: Connections, service: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +15,7 @@ from modelyard.settings import Settings
 from modelyard.yard import marks
 
 Object = dict[str, Any]
+REGISTERED, VERSION = "modelyard.dev/registered-model", "modelyard.dev/model-version"
 MODEL_KEYS = ("model", "sklearn", "xgboost", "lightgbm", "onnx", "mlflow")
 
 
@@ -130,3 +131,9 @@ def end_replicas(replicas: Sequence[Replica]) -> None:
                 process.terminate()
         except psutil.Error:
             continue
+
+
+def version_now(conn: Connections, held: Mapping[str, Any]) -> str:
+    """The model version that the InferenceService names now; "" where it has gone."""
+    present = InferenceServices(conn.kubeconfig, held["namespace"]).get(held["name"])
+    return (present["metadata"].get("annotations") or {}).get(VERSION, "") if present else ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import secrets
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from modelyard.monitor.client import Monitor
 ROWS_A_REQUEST = 50
 MOST_ROWS = 6000
 Row = dict[str, Any]
+Flight = tuple[Row, str | None]
 
 
 def ordinary_flights(conn: Connections, say: Say) -> Path:
@@ -26,36 +28,44 @@ def ordinary_flights(conn: Connections, say: Say) -> Path:
     """
     from modelyard.workspace import ensure_workspace
 
-    if not (conn.layout.workspace / "data" / "flights.parquet").exists():
+    if not has_flights(conn):
         raise FaultNotMade("the workspace has no flights yet", next_command="./invoke data v1")
     return ensure_workspace(conn, say).traffic("heldout", rows=MOST_ROWS, seed=1)
 
 
-def read_rows(path: Path) -> Iterator[Row]:
-    """The features of each flight of a file."""
+def has_flights(conn: Connections) -> bool:
+    """Whether the workspace has data."""
+    return (conn.layout.workspace / "data" / "flights.parquet").exists()
+
+
+def read_flights(path: Path) -> Iterator[Flight]:
+    """Each flight of a file: its features, and its class of arrival (None where it never arrived)."""
     with path.open(encoding="utf-8") as lines:
         for line in lines:
-            yield json.loads(line)["features"]
+            held = json.loads(line)
+            yield held["features"], held["truth"]
 
 
-def scaled(rows: Iterator[Row], column: str, factor: float) -> Iterator[Row]:
-    """Rows whose column is in another unit."""
-    for row in rows:
+def scaled(flights: Iterator[Flight], column: str, factor: float) -> Iterator[Flight]:
+    """Flights whose column is in another unit."""
+    for row, truth in flights:
         value = row.get(column)
-        yield row if value is None else {**row, column: value * factor}
+        yield (row if value is None else {**row, column: value * factor}), truth
 
 
 def send_until(
     conn: Connections,
     held: Mapping[str, Any],
-    rows: Iterator[Row],
+    flights: Iterator[Flight],
     *,
     enough: Callable[[], bool],
     label: str,
+    truths: bool = False,
 ) -> int:
     """Send rows to an InferenceService, fifty at a time, until `enough` says so; the rows that were answered.
 
-    The Ce-Ids begin with `broken-on-purpose`, so that the rows are known in the monitor's log for what they are.
+    The Ce-Ids begin with `broken-on-purpose`, so that the rows are known in the monitor's log for what they are. With
+    `truths` the monitor is told what became of each flight.
 
     Raises:
         PredictionFailed: the InferenceService did not answer.
@@ -64,10 +74,14 @@ def send_until(
     from modelyard.endpoint import predict
 
     sent = 0
-    while part := list(itertools.islice(rows, ROWS_A_REQUEST)):
+    monitor = Monitor(conn, held["name"], held["namespace"])
+    while part := list(itertools.islice(flights, ROWS_A_REQUEST)):
         ce_id = f"broken-on-purpose.{label}.{sent}"
-        predict(conn, held["name"], part, namespace=held["namespace"], ce_id=ce_id)
+        predict(conn, held["name"], [row for row, _ in part], namespace=held["namespace"], ce_id=ce_id)
         sent += len(part)
+        if truths:
+            told = enumerate(truth for _, truth in part)
+            monitor.tell_truths({"id": ce_id, "row": row, "class": truth} for row, truth in told if truth)
         if enough():
             return sent
     raise FaultNotMade(
@@ -76,12 +90,25 @@ def send_until(
     )
 
 
-def closed_windows(conn: Connections, held: Mapping[str, Any]) -> Callable[[], int]:
-    """How many drift windows of the version the monitor has closed, judged or not."""
+def closed_windows(conn: Connections, held: Mapping[str, Any], kind: str = "drift") -> Callable[[], int]:
+    """How many windows of the version the monitor has closed, judged or not; `kind` is drift or quality."""
     monitor = Monitor(conn, held["name"], held["namespace"])
 
     def count() -> int:
-        known = monitor.version(held["version"]) or {"drift": {}}
-        return sum(int(known["drift"].get(state, 0)) for state in ("windows", "waiting", "failed"))
+        known = monitor.version(held["version"]) or {kind: {}}
+        return sum(int(known[kind].get(state, 0)) for state in ("windows", "waiting", "failed"))
 
     return count
+
+
+def send_windows(conn: Connections, held: Mapping[str, Any], windows: int, say: Say) -> int:
+    """Send ordinary flights with their truths until the monitor has closed so many windows of truths.
+
+    Raises:
+        YardError: the model or the monitor does not answer.
+    """
+    closed = closed_windows(conn, held, "quality")
+    wanted = closed() + windows
+    flights = read_flights(ordinary_flights(conn, say))
+    label = secrets.token_hex(4)
+    return send_until(conn, held, flights, enough=lambda: closed() >= wanted, label=label, truths=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import groupby
 
 from modelyard.faults.records import FaultRecord
 from modelyard.why.facts import Diagnosis, Facts
@@ -33,8 +34,9 @@ def render_all(facts: Facts, found: Sequence[Diagnosis], unseen: Sequence[FaultR
         lines = ["nothing is wrong"]
     else:
         lines = render(found[0])
-        for other in found[1:]:
-            lines += [f"also: {other.subject}: {_cut(other.cause, 160)}", f"  next: {other.next_command}"]
+        for cause, others in groupby(found[1:], key=lambda other: (other.cause, other.next_command)):
+            subjects = ", ".join(other.subject for other in others)
+            lines += [f"also: {subjects}: {_cut(cause[0], 160)}", f"  next: {cause[1]}"]
     lines += [f"on purpose, and nothing shows it: {fault.target}: {describe_fault(fault)}" for fault in unseen]
     return [*lines, f"looked at: {looked_at(facts)}"]
 
