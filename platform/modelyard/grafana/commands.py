@@ -85,8 +85,9 @@ def tell_answers(answers: Sequence[PanelAnswer]) -> list[str]:
         states = Counter(answer.state for answer in answers if answer.board == board)
         said = ", ".join(f"{states[state]} {state}" for state in ("answers", "no data", "fails") if states[state])
         say(f"panels {board}: {said}")
+        quiet = not states["answers"]  # then it is the dashboard that has no data, and not one of its panels
         for answer in answers:
-            if answer.board == board and answer.state != "answers":
+            if answer.board == board and answer.state != "answers" and not (quiet and answer.state == "no data"):
                 say(f"  {answer.state}: {answer.panel}{': ' + answer.told if answer.state == 'fails' else ''}")
     return [f"{answer.panel}: {answer.told}" for answer in answers if answer.state == "fails"]
 
