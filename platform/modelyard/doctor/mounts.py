@@ -18,7 +18,8 @@ NETWORK = {
     *("prl_fs", "fuse.prl_fsd"),
 }
 """File systems whose other end is another machine or the host of a virtual one (mount(8), vendors' manuals)."""
-WINDOWS = {"9p", "drvfs", "v9fs"}
+WINDOWS = {"9p", "drvfs", "v9fs", "plan9", "virtiofs"}
+"""As what WSL mounts the drives of Windows, by version and setting (microsoft/WSL)."""
 SYNCED = (
     (r"/OneDrive( - [^/]+)?(/|$)|/Library/CloudStorage/OneDrive", "OneDrive"),
     (r"/Dropbox( \([^/]+\))?(/|$)|/Library/CloudStorage/Dropbox", "Dropbox"),

@@ -63,7 +63,7 @@ def find_registry(environ: Mapping[str, str], files: Iterable[Path]) -> str:
     """The package registry that the bootstrap uses: uv's variables, pip's, pip's files (the last wins), PyPI."""
     for name in ("UV_DEFAULT_INDEX", "UV_INDEX_URL", "PIP_INDEX_URL"):
         if environ.get(name):
-            return environ[name].split("=", 1)[-1] if name == "UV_DEFAULT_INDEX" else environ[name]
+            return re.sub(r"^[\w.-]+=", "", environ[name])  # uv: an index may have a name
     found = PYPI
     for path in files:
         held = configparser.ConfigParser(interpolation=None, strict=False)

@@ -49,6 +49,8 @@ def gather_proxies(environ: Mapping[str, str] = os.environ) -> Proxies:
 
 def parse_proxy(address: str) -> tuple[str, int] | None:
     """Host and port of a proxy's address, or None where it is none; one without a scheme is taken as http."""
+    if "://" not in address and "/" in address.rstrip("/"):
+        return None
     try:
         parts = urlsplit(address if "://" in address else f"http://{address}")
         port = parts.port or SCHEMES.get(parts.scheme, 0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import shlex
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,6 +12,7 @@ from pathlib import Path
 from modelyard.doctor.finding import Finding, fine, problem, warning
 from modelyard.doctor.system import System
 
+PREFIX = "MODELYARD_"
 OUR_OWN = frozenset(
     {"MODELYARD_FOLDER", "MODELYARD_YARD", "MODELYARD_SERVICE", "MODELYARD_PYTHON", "MODELYARD_VENV", "MODELYARD_RULES"}
 )
@@ -76,11 +78,12 @@ def decide_variables(held: Variables, system: System) -> list[Finding]:
 def _misspelt(held: Variables) -> Iterable[Finding]:
     known = held.settings | OUR_OWN
     for name in sorted(held.environ):
-        if not name.startswith("MODELYARD_") or name in known:
+        if not name.startswith(PREFIX) or name in known:
             continue
-        near = difflib.get_close_matches(name, known, n=1)
+        words = {setting.removeprefix(PREFIX): setting for setting in held.settings}
+        near = [words[word] for word in difflib.get_close_matches(name.removeprefix(PREFIX), words, n=1)]
         told = f"{name} is no setting" + (f"; {near[0]} is one." if near else ".")
-        command = f"export {near[0]}={held.environ[name]!r}; unset {name}" if near else f"unset {name}"
+        command = f"export {near[0]}={shlex.quote(held.environ[name])}; unset {name}" if near else f"unset {name}"
         yield warning("variables", told, "it has no effect", command)
 
 
