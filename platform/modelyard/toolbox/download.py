@@ -76,7 +76,7 @@ def make_client(limits: Limits) -> httpx.Client:
         ) from error
 
 
-def bring(file: File, downloads: Path, progress: Progress, *, client: httpx.Client, limits: Limits) -> Path:
+def bring(file: File, downloads: Path, progress: Progress, *, limits: Limits) -> Path:
     """Download a file, or the rest of it; returns its path, where it lies with the right sum.
 
     Raises:
@@ -89,7 +89,7 @@ def bring(file: File, downloads: Path, progress: Progress, *, client: httpx.Clie
     part = downloads / f"{file.name}.part"
     joined = part.exists()
     while True:
-        _bring_all(file, part, progress, client=client, limits=limits)
+        _bring_all(file, part, progress, limits=limits)
         found = sum_of(part)
         if found == file.sha256:
             return part
@@ -103,12 +103,12 @@ def bring(file: File, downloads: Path, progress: Progress, *, client: httpx.Clie
         joined = False  # the parts were of two files: once more, from the beginning
 
 
-def _bring_all(file: File, part: Path, progress: Progress, *, client: httpx.Client, limits: Limits) -> None:
+def _bring_all(file: File, part: Path, progress: Progress, *, limits: Limits) -> None:
     failures = 0
     while True:
         before = part.stat().st_size if part.exists() else 0
         try:
-            return _bring_rest(file, part, progress, client=client, limits=limits)
+            return _bring_rest(file, part, progress, limits=limits)
         except Interrupted as interrupted:
             gained = part.exists() and part.stat().st_size >= before + GAIN_BYTES
             failures = 1 if gained else failures + 1
@@ -120,10 +120,10 @@ def _bring_all(file: File, part: Path, progress: Progress, *, client: httpx.Clie
                 raise Stopped from interrupted
 
 
-def _bring_rest(file: File, part: Path, progress: Progress, *, client: httpx.Client, limits: Limits) -> None:
+def _bring_rest(file: File, part: Path, progress: Progress, *, limits: Limits) -> None:
     """One connection."""
     place = find_local(file.address)
-    opened = _open_local(place, file) if place else _open_remote(file, part, client)
+    opened = _open_local(place, file) if place else _open_remote(file, part, limits)
     with opened as (chunks, start, total):
         host = "the mirror" if place else urlsplit(file.address).netloc.rpartition("@")[2]
         progress.begin(f"fetching from {host}", start, total)
@@ -134,6 +134,7 @@ def _bring_rest(file: File, part: Path, progress: Progress, *, client: httpx.Cli
                 if progress.stop.is_set():
                     raise Stopped
                 out.write(chunk)
+                out.flush()  # what has arrived stays, in whatever way this process ends
                 progress.add(len(chunk))
     if total and progress.done_bytes < total:
         raise Interrupted(f"it ended after {describe_size(progress.done_bytes)} of {describe_size(total)}")
@@ -168,7 +169,7 @@ def _read(held: BinaryIO, place: Path) -> Iterator[bytes]:
 
 
 @contextmanager
-def _open_remote(file: File, part: Path, client: httpx.Client) -> Iterator[tuple[Iterator[bytes], int, int]]:
+def _open_remote(file: File, part: Path, limits: Limits) -> Iterator[tuple[Iterator[bytes], int, int]]:
     """The rest of a remote file: its chunks, where they begin, and the size of the whole (0 where it is not told)."""
     import httpx
 
@@ -180,7 +181,7 @@ def _open_remote(file: File, part: Path, client: httpx.Client) -> Iterator[tuple
         if tag.exists():
             headers["If-Range"] = tag.read_text("utf-8")
     try:
-        with client.stream("GET", file.address, headers=headers) as answer:
+        with make_client(limits) as client, client.stream("GET", file.address, headers=headers) as answer:
             if answer.status_code == httpx.codes.REQUESTED_RANGE_NOT_SATISFIABLE and start:
                 forget(part)
                 raise Interrupted("the part that was here does not fit")
@@ -192,7 +193,7 @@ def _open_remote(file: File, part: Path, client: httpx.Client) -> Iterator[tuple
                 raise Interrupted("the server sent another part than was asked for")
             _remember_tag(tag, answer.headers.get("etag", ""))
             length = int(told if (told := answer.headers.get("content-length", "")).isdecimal() else 0)
-            yield answer.iter_raw(CHUNK_BYTES), start, start + length if length else 0
+            yield answer.iter_raw(), start, start + length if length else 0
     except (httpx.TransportError, httpx.TooManyRedirects, httpx.InvalidURL) as error:
         told = explain_interruption(error, file.address)
         if is_worth_another_try(error):

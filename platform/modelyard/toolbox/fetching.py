@@ -7,19 +7,15 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from modelyard.errors import ChecksumDiffers, DiskFull, DownloadFailed, FileGone, ProgramMissing, YardError
 from modelyard.toolbox import debian
 from modelyard.toolbox.archives import install
 from modelyard.toolbox.cache import alone, find_held, forget_scratch, release_folder
-from modelyard.toolbox.download import Limits, bring, find_local, forget, make_client
+from modelyard.toolbox.download import Limits, bring, find_local, forget
 from modelyard.toolbox.pins import File, Pin, Release
 from modelyard.toolbox.progress import Progress
 from modelyard.toolbox.reach import Reach
-
-if TYPE_CHECKING:
-    import httpx
 
 ARCHIVE = (".tar.gz", ".tgz")
 FULL = {errno.ENOSPC, errno.EDQUOT}
@@ -44,11 +40,6 @@ class Sources:
     def reach(self) -> Reach:
         """Shared by all programs."""
         return Reach(self.limits.connect_s)
-
-    @cached_property
-    def client(self) -> httpx.Client:
-        """Shared by all downloads."""
-        return make_client(self.limits)
 
     @property
     def downloads(self) -> Path:
@@ -128,7 +119,7 @@ def _fetch_release(pin: Pin, holder: Pin, release: Release, sources: Sources, pr
         part = sources.downloads / f"{file.name}.part"
         folder = release_folder(sources.cache, holder.name, release.version, sources.platform)
         try:
-            bring(file, sources.downloads, progress, client=sources.client, limits=sources.limits)
+            bring(file, sources.downloads, progress, limits=sources.limits)
             install(part, file.name.endswith(ARCHIVE), holder, folder, progress)
         except OSError as error:
             refuse_full_disk(error, part)
@@ -136,13 +127,13 @@ def _fetch_release(pin: Pin, holder: Pin, release: Release, sources: Sources, pr
         return folder / pin.program
 
 
-def refuse_out_of_reach(address: str, sources: Sources) -> None:
+def refuse_out_of_reach(address: str, sources: Sources, who: str = "") -> None:
     """Raise DownloadFailed where a host cannot be had, at once where it was tried before."""
     if sources.offline:
-        raise DownloadFailed("MODELYARD_OFFLINE is set")
+        raise DownloadFailed(f"{who}MODELYARD_OFFLINE is set")
     why = sources.reach.why_not(address)
     if why:
-        raise DownloadFailed(why)
+        raise DownloadFailed(who + why)
 
 
 def refuse_full_disk(error: OSError, part: Path) -> None:
@@ -166,11 +157,8 @@ def tell_difference(error: ChecksumDiffers, sources: Sources) -> None:
 
 
 def _fetch_debian(pin: Pin, sources: Sources, progress: Progress) -> Path:
-    if sources.offline:
-        raise ProgramMissing("MODELYARD_OFFLINE is set: Debian's archive was not asked")
-    if debian.is_usable():
-        for address in debian.find_addresses():
-            refuse_out_of_reach(address, sources)
+    for address in debian.find_addresses() if debian.is_usable() else ():
+        refuse_out_of_reach(address, sources, who="Debian: ")
     with alone(sources.cache, "debian", lambda: progress.begin("waiting for another package of Debian")):
         held = find_held(sources.cache, pin, sources.platform)
         return held.program if held else debian.fetch_package(pin, sources.cache / "programs", progress.begin)

@@ -86,7 +86,7 @@ def _copy(file: File, folder: Path, sources: Sources, view: Watcher) -> Copied:
         wanted = at_mirror(file, sources.mirror)
         if not find_local(wanted.address):
             refuse_out_of_reach(wanted.address, sources)
-        part = bring(wanted, folder, progress, client=sources.client, limits=sources.limits)
+        part = bring(wanted, folder, progress, limits=sources.limits)
         part.rename(place)
         forget(part)
     except ProgramMissing as error:
