@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Protocol
 from modelyard.toolbox.archives import ask_version
 from modelyard.toolbox.cache import Held, find_held
 from modelyard.toolbox.memory import Failure, describe_failure, is_remembered, read_memory, remember
-from modelyard.toolbox.pins import Pin, Version, find_platform, is_new_enough, load_pins
+from modelyard.toolbox.pins import Pin, Version, describe_absence, find_platform, is_new_enough, load_pins
 
 if TYPE_CHECKING:
     from modelyard.settings import Settings
@@ -162,7 +162,7 @@ class Toolbox:
         elif remembered and is_remembered(remembered, pin.version, time.time()):
             why = f"{describe_failure(remembered)}; ./invoke fetch {name} tries again"
         else:
-            why = f"no {name} program on PATH" + (f", {pin.minimum} or newer" * bool(pin.minimum))
+            why = describe_absence(pin, self.find_too_old(name))
         return why + (f"; without it: {pin.without}" if pin.without else "")
 
     def look(self, name: str) -> Path | None:

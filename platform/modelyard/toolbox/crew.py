@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from modelyard.errors import ProgramMissing, YardError
 from modelyard.toolbox.download import Stopped
 from modelyard.toolbox.fetching import fetch, find_addresses, shorten
-from modelyard.toolbox.pins import Pin
+from modelyard.toolbox.pins import Pin, describe_absence
 from modelyard.toolbox.progress import Progress, decide_too_slow, describe_size
 
 if TYPE_CHECKING:
@@ -82,6 +82,8 @@ def _work(one: Fetch, box: Toolbox) -> None:
         pass  # whoever stopped it has said why
     except YardError as error:
         one.error, one.why = error, shorten(error)
+        if too_old := box.find_too_old(one.pin.name):
+            error.detail = f"{describe_absence(one.pin, too_old)}\n{error.detail}"
     except Exception as error:  # raised again by the thread that waits
         one.error, one.why = error, f"{type(error).__name__}: {error}"
     finally:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import time
@@ -45,7 +46,8 @@ def remember(cache: Path, name: str, failure: Failure | None) -> None:
         scratch.write_text(json.dumps({name: vars(one) for name, one in held.items()}, indent=1), "utf-8")
         scratch.replace(path)
     except OSError:
-        scratch.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            scratch.unlink(missing_ok=True)
 
 
 def is_remembered(failure: Failure | None, version: str, now_s: float) -> bool:

@@ -118,3 +118,12 @@ def parse_version(text: str) -> Version:
 def is_new_enough(version: Version, minimum: str) -> bool:
     """Whether a version that could be read is not older than the minimum; one that could not be read is too old."""
     return not minimum or (bool(version) and version >= parse_version(minimum))
+
+
+def describe_absence(pin: Pin, too_old: tuple[Path, Version] | None) -> str:
+    """Why a program that was not fetched is not there, in a few words."""
+    if too_old:
+        return (
+            f"{too_old[0]} is {'.'.join(map(str, too_old[1])) or 'of no version'}, and {pin.minimum} or newer is needed"
+        )
+    return f"no {pin.name} program on PATH" + (f", {pin.minimum} or newer" * bool(pin.minimum))

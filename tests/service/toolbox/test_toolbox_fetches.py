@@ -34,7 +34,10 @@ def test_a_program_on_path_that_is_new_enough_is_used(tmp_path):
 
 def test_a_program_on_path_that_is_too_old_is_passed_over(tmp_path):
     script(tmp_path / "bin" / "prometheus", "prometheus, version 2.42.0 (branch: debian/sid)")
-    assert Toolbox(tmp_path / "cache", path=str(tmp_path / "bin")).look("prometheus") is None
+    box = Toolbox(tmp_path / "cache", path=str(tmp_path / "bin"), offline=True)
+    assert box.look("prometheus") is None
+    with pytest.raises(ProgramMissing, match=r"prometheus is 2\.42\.0, and 3\.0 or newer is needed"):
+        box.find("prometheus")
 
 
 def test_a_program_that_does_not_run_has_no_version(tmp_path):

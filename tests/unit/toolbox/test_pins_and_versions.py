@@ -2,9 +2,9 @@ import re
 
 import pytest
 
-from modelyard.toolbox.debian import DEFAULT_MIRROR, find_mirror, relocate
 from modelyard.errors import ProgramMissing
 from modelyard.toolbox import PINS, Toolbox, is_new_enough, load_pins, parse_version
+from modelyard.toolbox.debian import DEFAULT_MIRROR, find_mirror, relocate
 
 
 def test_every_checksum_is_a_sha256_with_a_source_and_its_version_in_the_file_name():
@@ -20,7 +20,9 @@ def test_every_checksum_is_a_sha256_with_a_source_and_its_version_in_the_file_na
 
 
 def test_every_publishers_release_has_all_four_platforms_with_a_sum_of_their_own():
-    files = [file for pin in load_pins().values() if not pin.inside for one in pin.releases for file in one.files.items()]
+    files = [
+        file for pin in load_pins().values() if not pin.inside for one in pin.releases for file in one.files.items()
+    ]
     assert {platform for platform, _ in files} == {"linux-amd64", "linux-arm64", "darwin-amd64", "darwin-arm64"}
     assert len(files) == 20
     assert len({file.sha256 for _, file in files}) == len({file.name for _, file in files}) == 20
