@@ -247,6 +247,14 @@ def check(context, what=""):
 
 
 @command()
+def pictures(context):
+    """Tell the fast story in a yard of its own, and take the board's pictures for the docs meanwhile."""
+    from modelyard.board import pictures
+
+    pictures.take()
+
+
+@command()
 def lock(context):
     """Resolve requirements.lock anew from the dependency groups."""
     from modelyard import quality

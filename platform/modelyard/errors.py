@@ -139,6 +139,14 @@ class ProgramMissing(YardError):
     next = "./invoke doctor"
 
 
+class BrowserMissing(ProgramMissing):
+    """There is no Chromium or Chrome that could draw the board without a window."""
+
+    cause = "Pictures and browser tests need one; the board itself opens in any browser."
+    remedy = "Install Chromium or Chrome (Debian, Ubuntu: `apt install chromium`), or name one in `MODELYARD_BROWSER`."
+    next = "./invoke open"
+
+
 class DownloadFailed(ProgramMissing):
     """A program could not be downloaded: no network, a proxy, a server that refuses, or a file that ended early."""
 
@@ -352,6 +360,14 @@ class DashboardsIncomplete(YardError):
     )
     remedy = "Every finding is printed before this line; `./invoke up` provisions Grafana anew."
     next = "./invoke check dashboards"
+
+
+class PicturesMissing(YardError):
+    """A picture of the board could not be taken, or is too large for the docs."""
+
+    cause = "The story did not come to the moment that the picture shows: an alert about drift, or a canary."
+    remedy = "Look at the story by itself; a slow machine may pass by a moment before its picture is taken."
+    next = "./invoke demo --fast"
 
 
 class FaultInForce(YardError):

@@ -13,9 +13,13 @@ from modelyard.substrates import local
 from modelyard.yard.observation import is_ready
 from modelyard.yard.up import yard_folder
 
+FIRST = "board"
+
 
 def open_page(settings: Settings, service: str) -> list[str]:
-    """Open a service's page, or every page, in the browser where there is one; returns a line for each address.
+    """Open a service's page, or the board, in the browser where there is one; returns a line for each address.
+
+    The board comes first, and has links to the others.
 
     Raises:
         YardNotUp: there is no yard. NameUnknown: that service has no page; names those that have one.
@@ -31,18 +35,17 @@ def open_page(settings: Settings, service: str) -> list[str]:
     if browser:
         import webbrowser
 
-        for held in ready:
-            webbrowser.open(conn.address(held.ports[0]) + held.page)
+        webbrowser.open(conn.address(ready[0].ports[0]) + ready[0].page)
     return lines
 
 
 def choose_pages(service: str) -> list[Service]:
-    """The services with a page: the one named, or every one.
+    """The services with a page: the one named, or every one, the board first.
 
     Raises:
         NameUnknown: the one named has none.
     """
-    every = [held for held in local.SERVICES if held.page and held.ports]
+    every = sorted((held for held in local.SERVICES if held.page and held.ports), key=lambda held: held.name != FIRST)
     chosen = [held for held in every if not service or held.name == service]
     if not chosen:
         raise NameUnknown(

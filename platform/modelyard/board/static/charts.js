@@ -26,9 +26,9 @@ function layout(frame, field, unit, extra = {}) {
 }
 
 function ticks(unit) {
-  if (unit === 'percentunit') return { tickformat: ',.0%' };
+  if (unit === 'percentunit') return { tickformat: ',.2~%' };
   if (unit === 's') return { ticksuffix: ' s', tickformat: '~g' };
-  return { tickformat: '~s' };
+  return {};
 }
 
 // The axis' ends: the field's own, else 0 (or less) to a little above what is drawn; a soft maximum holds it open.
@@ -37,8 +37,17 @@ function range(field, values, stackedTop) {
   const top = field.max ?? Math.max(stackedTop ?? Math.max(...held, 0), soft, field.min ?? 0);
   const low = field.min ?? Math.min(...held, 0);
   if (unitIsBinary(field.unit)) return binaryAxis(low, top);
+  if (held.length && held.every(Number.isInteger) && field.unit !== 'percentunit') return wholeAxis(low, top);
   const room = (top - low) * (field.max === undefined || field.max === null ? 0.08 : 0.02);
-  return { range: [low, top > low ? top + room : low + 1] };
+  const high = top > low ? top + room : low + 1;
+  return { range: [low, high], ...(field.unit === 'percentunit' || field.unit === 's' ? {} : { tickformat: high >= 1000 ? '~s' : '~f' }) };
+}
+
+// Replicas and rows are whole: no tick at half a replica.
+function wholeAxis(low, top) {
+  const high = top > low ? low + (top - low) * 1.1 : low + 1, power = 10 ** Math.floor(Math.log10(Math.max(high - low, 1)));
+  const dtick = [0.1, 0.2, 0.5, 1, 2, 5].map((times) => times * power).find((step) => step >= 1 && (high - low) / step <= 5) ?? power * 2;
+  return { range: [low, high], tick0: 0, dtick, tickformat: high >= 10000 ? '~s' : ',d' };
 }
 
 const unitIsBinary = (unit) => unit === 'bytes';
@@ -54,7 +63,7 @@ function binaryAxis(low, top) {
 // What happened: a dashed line for a moment, a band above the graph for a stretch; words where there is room.
 function mark(events, chart, width) {
   const from = chart.xaxis.range[0], to = chart.xaxis.range[1];
-  let free = -Infinity;
+  let free = -Infinity, shown = null;
   for (const event of events) {
     const [start, end] = [wall(event.start_s), wall(event.end_s)].map((at) => Math.min(Math.max(at, from), to));
     const colour = token(/red|orange/.test(event.colour) ? '--bad' : '--purpose');
@@ -64,9 +73,10 @@ function mark(events, chart, width) {
       { type: 'rect', x0: start, x1: end, y0: 0, y1: 1, yref: 'paper', line: { width: 0 }, fillcolor: colour, opacity: 0.07, layer: 'below' },
       { type: 'rect', x0: start, x1: end, y0: 1.005, y1: 1.035, yref: 'paper', line: { width: 0 }, fillcolor: colour });
     const place = (start - from) / (to - from) * width, size = event.title.length * rem() * 0.42;
-    if (place < free || place + size > width || width < 420) continue;
-    free = place + size + 12;
-    chart.annotations.push({ x: start, y: 1.03, yref: 'paper', yanchor: 'bottom', xanchor: 'left', showarrow: false, text: escape(event.title), font: { size: rem() * 0.72, color: colour } });
+    if (place < free && shown) { shown.more += 1; shown.text = `${shown.title} +${shown.more}`; continue; }
+    if (place + size > width || width < 380) continue;
+    free = place + size + 24;
+    chart.annotations.push(shown = { title: escape(event.title), more: 0, x: start, y: 1.03, yref: 'paper', yanchor: 'bottom', xanchor: 'left', showarrow: false, text: escape(event.title), font: { size: rem() * 0.72, color: colour } });
     chart.margin.t = rem() * 1.5;
   }
 }
@@ -83,11 +93,25 @@ function limits(field, chart) {
   }
 }
 
-// A series keeps its colour as long as the page is open, also when others come and go.
-function placesOf(host, names) {
-  host.places ??= new Map();
-  for (const name of names) if (!host.places.has(name)) host.places.set(name, host.places.size);
-  return host.places;
+// Who is who: version 2 and revision 00003 look the same in every panel. Where each of them has several lines (classes,
+// quantiles), the colour is of the kind of line and the dashes are of the version. What has a look keeps it.
+const NUMBERED = [['model_version', /^(\d+)$/], ['revision', /-0*(\d+)$/]];
+
+function looksOf(host, series) {
+  host.looks ??= new Map();
+  host.kinds ??= new Map();
+  const label = NUMBERED.find(([name, form]) => series.length && series.every((one) => form.test(one.labels[name] ?? '')));
+  const numbers = label && series.map((one) => Number(one.labels[label[0]].match(label[1])[1]));
+  const single = label && new Set(numbers).size === series.length;
+  const newest = label && Math.max(...numbers);
+  series.forEach((one, at) => {
+    if (single) { host.looks.set(one.name, lookOf(Math.max(0, numbers[at] - 1))); return; }
+    const kind = label ? one.name.replace(one.labels[label[0]], '') : one.name;
+    if (!host.kinds.has(kind)) host.kinds.set(kind, host.kinds.size);
+    const look = lookOf(host.kinds.get(kind));
+    host.looks.set(one.name, label && numbers[at] !== newest ? { ...look, dash: DASHES[1 + (newest - numbers[at] - 1) % 3] } : look);
+  });
+  return host.looks;
 }
 
 export const lookOf = (place) => ({ colour: colourOf(place), dash: DASHES[Math.floor(place / SERIES) % DASHES.length] });
@@ -95,10 +119,10 @@ export const lookOf = (place) => ({ colour: colourOf(place), dash: DASHES[Math.f
 export function timeseries(host, panel, answer, frame, events) {
   const field = fieldOf(panel, '', ''), stacked = /normal|percent/.test(field.custom.stacking?.mode || '');
   const series = answer.series.map((one) => ({ ...one, field: fieldOf(panel, one.name, one.ref), last: reduce(one.values) }));
-  const places = placesOf(host, series.map((one) => one.name));
+  const looks = looksOf(host, series);
   const hidden = host.off ??= new Set(), x = times(frame), visible = series.filter((one) => !hidden.has(one.name));
   const traces = visible.map((one) => {
-    const look = lookOf(places.get(one.name)), colour = token(look.colour);
+    const look = looks.get(one.name), colour = token(look.colour);
     const common = { x, y: one.values, name: escape(one.name), hovertemplate: `%{text}`, text: one.values.map((value) => (value === null ? '' : tell(one.field, value).text)) };
     if (stacked) return { ...common, type: 'bar', width: frame.step_s * 1000, marker: { color: colour, line: { width: 0 } } };
     return {
@@ -114,7 +138,7 @@ export function timeseries(host, panel, answer, frame, events) {
   limits(field, chart);
   mark(events, chart, host.clientWidth);
   draw(host, traces, chart);
-  return series.map((one) => ({ name: one.name, place: places.get(one.name), ...lookOf(places.get(one.name)), block: stacked, text: tell(one.field, one.last).text, last: one.last }));
+  return series.map((one) => ({ name: one.name, ...looks.get(one.name), block: stacked, text: tell(one.field, one.last).text, last: one.last }));
 }
 
 const alone = (values, at) => (values[at - 1] ?? null) === null && (values[at + 1] ?? null) === null;
@@ -215,6 +239,6 @@ export function swatch(one) {
 }
 
 export function legend(entries, hidden, toggle) {
-  const ordered = [...entries].sort((a, b) => (b.last ?? -Infinity) - (a.last ?? -Infinity) || a.place - b.place);
-  return make('ul', { class: 'legend' }, ordered.map((one) => make('li', {}, make('button', { type: 'button', 'aria-pressed': String(!hidden.has(one.name)), title: `${one.name}: hide or show`, onclick: () => toggle(one.name) }, swatch(one), make('span', {}, one.name || 'value'), make('output', {}, one.text)))));
+  const ordered = [...entries].sort((a, b) => (b.last ?? -Infinity) - (a.last ?? -Infinity) );
+  return make('ul', { class: 'legend' }, ordered.map((one) => make('li', {}, make('button', { type: 'button', 'aria-pressed': String(!hidden.has(one.name)), title: `${one.name}: hide or show`, onclick: () => toggle(one.name) }, swatch(one), make('span', {}, make('i', {}, (one.name || 'value').slice(0, -9)), make('b', {}, (one.name || 'value').slice(-9))), make('output', {}, one.text)))));
 }

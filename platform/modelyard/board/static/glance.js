@@ -57,13 +57,14 @@ function model(one, traffic) {
   return make('article', { class: 'card', 'data-isvc': one.name },
     make('header', {}, make('h3', {}, one.name), make('span', { class: `pill ${state[0]}` }, state[1]), parts.length > 1 ? make('span', { class: 'pill warn' }, 'canary under way') : null, make('a', { href: `/d/modelyard-service?var-namespace=${one.namespace}&var-inferenceservice=${one.name}`, 'data-page': true }, 'traffic'), make('a', { href: `/d/modelyard-model-health?var-namespace=${one.namespace}&var-inferenceservice=${one.name}`, 'data-page': true, style: 'margin-left:0' }, 'model health')),
     told ? make('p', { class: 'is-bad' }, told.message, ' ', make('code', {}, `./invoke why ${one.name}`)) : null,
-    make('div', { class: 'split', role: 'img', 'aria-label': `traffic: ${parts.map((revision) => `${name(revision)} ${revision.percent} %`).join(', ')}` }, parts.map((revision) => make('i', { style: `flex:${revision.percent} 0 0;background:var(${colourOf(place(one, revision))})` }, revision.percent >= 14 ? `${name(revision)}  ${revision.percent} %` : ''))),
+    make('div', { class: 'split', role: 'img', 'aria-label': `traffic: ${parts.map((revision) => `${name(revision)} ${revision.percent} %`).join(', ')}` }, parts.map((revision) => make('i', { style: `flex:${revision.percent} 0 0;background:var(${colourOf(number(revision))})` }, revision.percent >= 14 ? `${name(revision)}  ${revision.percent} %` : ''))),
     make('div', { class: 'scroll' }, make('table', {}, make('thead', {}, make('tr', {}, make('th', {}, 'revision'), make('th', {}, 'model version'), make('th', { class: 'number' }, 'traffic'), make('th', { class: 'number' }, 'measured'), make('th', { class: 'number' }, 'replicas ready'))),
-      make('tbody', {}, one.revisions.map((revision) => make('tr', {}, make('td', {}, make('span', { class: 'swatch', style: `background:var(${colourOf(place(one, revision))})` }), revision.name), make('td', {}, revision.model_version || '–'), make('td', { class: 'number' }, `${revision.percent} %`), make('td', { class: 'number' }, percent(traffic?.revisions?.[revision.name])), make('td', { class: 'number' }, replicas(revision))))))),
+      make('tbody', {}, one.revisions.map((revision) => make('tr', {}, make('td', {}, make('span', { class: 'swatch', style: `background:var(${colourOf(number(revision))})` }), revision.name), make('td', {}, revision.model_version || '–'), make('td', { class: 'number' }, `${revision.percent} %`), make('td', { class: 'number' }, percent(traffic?.revisions?.[revision.name])), make('td', { class: 'number' }, replicas(revision))))))),
     numbers(traffic));
 }
 
-const place = (one, revision) => one.revisions.length - 1 - one.revisions.indexOf(revision);
+// As in the graphs: a revision has its number's colour.
+const number = (revision) => Math.max(0, Number(revision.name.match(/-0*(\d+)$/)?.[1] ?? 1) - 1);
 const percent = (ratio) => (ratio === null || ratio === undefined ? '–' : format(ratio, 'percentunit'));
 const replicas = (revision) => (revision.replicas === null ? '–' : revision.replicas === 0 ? '0, asleep' : revision.replicas === revision.replicas_ready ? `${revision.replicas}` : `${revision.replicas_ready} of ${revision.replicas}`);
 
@@ -75,7 +76,7 @@ function numbers(traffic) {
 
 function spark(values) {
   const held = (values || []).filter((value) => value !== null);
-  if (held.length < 2) return null;
+  if (held.length < 2 || Math.max(...held) === 0) return null;
   const top = Math.max(...held, 1e-9), step = 100 / (values.length - 1);
   const drawn = document.createElementNS('http://www.w3.org/2000/svg', 'svg');
   drawn.setAttribute('viewBox', '0 0 100 30');

@@ -214,7 +214,6 @@ one('#zoom').addEventListener('close', () => { const host = state.hosts.get(zoom
 function setLive(live) {
   state.live = live;
   one('#live').textContent = live ? 'Pause' : 'Go on';
-  one('#live').setAttribute('aria-pressed', String(live));
   freshness();
   if (live) refresh(); else clearTimeout(state.timer);
 }

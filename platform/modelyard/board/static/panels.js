@@ -121,7 +121,7 @@ function stat(panel, answer) {
   const longest = Math.max(...answer.series.map((one) => Math.min(one.name.length, 22)));
   return make('div', { class: kind, style: `--least:${Math.max(5.5, longest * 0.56)}rem` }, answer.series.map((one) => {
     const told = tell(fieldOf(panel, one.name, one.ref), lastOf(panel, one));
-    return make('div', {}, named ? make('small', { title: one.name }, one.name) : null, make('strong', { class: told.mood ? `is-${told.mood}` : null }, told.mood && told.mood !== 'good' || GLYPHS[told.mood] && named ? make('span', { class: 'glyph', 'aria-hidden': 'true' }, GLYPHS[told.mood]) : null, told.text));
+    return make('div', {}, named ? make('small', { title: one.name }, one.name) : null, make('strong', { class: told.mood ? `is-${told.mood}` : null }, told.mood ? make('span', { class: 'glyph', 'aria-hidden': 'true' }, GLYPHS[told.mood]) : null, told.text));
   }));
 }
 
