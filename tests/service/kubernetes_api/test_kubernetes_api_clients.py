@@ -85,7 +85,7 @@ def test_a_watch_in_python_sees_each_change_and_ends_in_time(api: LiveApi, custo
         custom_objects.list_namespaced_custom_object, *WHERE, resource_version=since, timeout_seconds=1
     )
     assert [event["type"] for event in stream] == ["MODIFIED", "DELETED"]
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 30, "and not when the client gives up"
 
 
 def test_a_watch_from_a_version_long_gone_raises_410(custom_objects) -> None:

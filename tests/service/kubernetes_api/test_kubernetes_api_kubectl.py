@@ -119,7 +119,7 @@ def test_wait_returns_when_the_condition_holds(api: LiveApi, flights: dict, kube
         api.await_watch()
         api.write_status("flights", "True")
         assert f"{NAMED} condition met" in waiting.communicate(timeout=30)[0]
-    assert "condition met" in kubectl("wait", "isvc/flights", "--for=condition=Ready", "--timeout=5s")
+    assert "condition met" in kubectl("wait", "isvc/flights", "--for=condition=Ready", "--timeout=30s")
 
 
 def test_a_watch_prints_a_line_for_each_change(api: LiveApi, flights: dict, kubectl: Kubectl) -> None:

@@ -27,6 +27,7 @@ from modelyard.serving.replicas.records import ReplicaRecord, ReplicaSpec, read_
 from modelyard.waiting import wait_until
 from modelyard.yard.record import new_record, write_record
 
+HELD_UNTIL = "the file that lets a holder go on"
 PARENT = "from modelyard.serving.replicas.parent import main; main({platform!r}, spares=1)"
 
 
@@ -65,11 +66,19 @@ class Fleet:
         return wait_until(
             lambda: next((r for r in self.known(name) if r.state != "starting"), None),
             what=f"replica {name} to serve or to end",
-            deadline_s=60,
+            deadline_s=120,
         )
 
     def known(self, name: str) -> list[ReplicaRecord]:
         return [record for record in read_replica_records(self.records, now=0) if record.name == name]
+
+    def hold(self) -> None:
+        """From now on a holder's predictions do not end."""
+        (self.models / HELD_UNTIL).unlink(missing_ok=True)
+
+    def let_go(self) -> None:
+        """What a holder predicts comes to its end."""
+        (self.models / HELD_UNTIL).touch()
 
     def stop(self, name: str) -> None:
         self.ask(lambda client: client.stop(name))
@@ -106,7 +115,7 @@ def fleet_on(platform: str) -> Iterator[Fleet]:
         program = subprocess.Popen(argv, env=environment, stdout=log, stderr=log, start_new_session=True)
     held = Fleet(conn, program)
     try:
-        wait_until(lambda: answers(held), what="the warm parent to answer", deadline_s=60, interval_s=0.05)
+        wait_until(lambda: answers(held), what="the warm parent to answer", deadline_s=120, interval_s=0.05)
         put_models(held.models)
         yield held
     finally:
@@ -142,6 +151,21 @@ class Spinner:
         while time.perf_counter() < until:
             pass
         return numpy.array([os.getpid()] * len(rows))
+
+
+class Holder:
+    """Predicts in pure Python, as busy as a Spinner, until there is a file."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = str(path)
+
+    def predict(self, rows: Any) -> Any:
+        from pathlib import Path
+
+        held_until = Path(self.path)
+        while not held_until.exists():
+            pass
+        return rows
 
 
 class Unloadable:
@@ -184,7 +208,9 @@ class Exiting:
 
 def put_models(folder: Path) -> None:
     cloudpickle.register_pickle_by_value(sys.modules[__name__])
-    models = {"spinner": Spinner(), "unloadable": Unloadable(), "exiting": Exiting(), "greeter": Greeter()}
+    holder = Holder(folder / HELD_UNTIL)
+    models = {"spinner": Spinner(), "holder": holder, "unloadable": Unloadable(), "exiting": Exiting()}
+    models["greeter"] = Greeter()
     for name, model in models.items():
         (folder / name).mkdir()
         (folder / name / "model.pkl").write_bytes(cloudpickle.dumps(model))

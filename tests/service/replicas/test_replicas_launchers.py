@@ -83,7 +83,7 @@ def test_arguments_of_the_model_server_count(fleet, predict):
     record = fleet.start("spinner", args=["--enable_docs_url=true", "--enable_latency_logging", "true"])
     assert "swagger" in httpx.get(f"{record.address}/docs").text
     predict(record, [[0]])
-    wait_until(lambda: "predict_ms" in fleet.log(record.name), what="a line for the request", deadline_s=5)
+    wait_until(lambda: "predict_ms" in fleet.log(record.name), what="a line for the request", deadline_s=20)
 
 
 def test_variables_of_the_predictor_are_there_when_the_model_is_loaded(fleet, predict):

@@ -14,7 +14,7 @@ import pytest
 from modelyard.waiting import wait_until
 
 BURSTS, SIZE, SPREAD_S = 12, 12, 0.05
-PREDICTION_MS = 30
+PREDICTION_MS = 60
 
 
 class Client:
@@ -75,13 +75,18 @@ def test_concurrency_under_bursts_is_within_5_percent_of_what_clients_waited(fle
 
 
 def test_a_slow_prediction_keeps_nobody_from_reading_statistics(fleet, predict):
-    record = fleet.start("spinner")
-    asked = threading.Thread(target=predict, args=(record, [[1500]]))
+    fleet.hold()
+    record, answers = fleet.start("holder"), []
+    asked = threading.Thread(target=lambda: answers.append(predict(record, [[7]])))
     asked.start()
-    wait_until(lambda: stat_of(record)["active"] == 1, what="the prediction to begin", deadline_s=1.4)
-    assert httpx.get(record.address, headers={"K-Network-Probe": "queue"}).text == "queue"
-    assert stat_of(record)["active"] == 1, "the prediction was still under way"
-    asked.join()
+    try:
+        wait_until(lambda: stat_of(record)["active"] == 1, what="the prediction to begin", deadline_s=30)
+        assert httpx.get(record.address, headers={"K-Network-Probe": "queue"}).text == "queue"
+        assert stat_of(record)["active"] == 1, "the prediction was still under way"
+    finally:
+        fleet.let_go()
+        asked.join()
+    assert [answer.json() for answer in answers] == [{"predictions": [[7]]}]
 
 
 def test_beyond_the_queue_requests_are_refused_and_the_others_are_answered(fleet):
@@ -104,22 +109,28 @@ def test_a_request_that_takes_too_long_is_answered_504_and_the_replica_serves_on
     record = fleet.start("spinner", timeout_s=1)
     late = predict(record, [[2000]])
     assert (late.status_code, late.text) == (504, "request timeout")
-    wait_until(lambda: stat_of(record)["active"] == 0, what="the request to be over", deadline_s=5)
+    wait_until(lambda: stat_of(record)["active"] == 0, what="the request to be over", deadline_s=20)
     wait_until(lambda: predict(record, [[0]]).status_code == 200, what="the next answer", deadline_s=10)
 
 
 def test_requests_under_way_are_answered_before_a_replica_ends(fleet, predict):
-    record, answers = fleet.start("spinner"), []
-    asked = [threading.Thread(target=lambda: answers.append(predict(record, [[300]]))) for _ in range(4)]
-    for one in asked:
-        one.start()
-    wait_until(lambda: stat_of(record)["active"] == 4, what="four requests", deadline_s=5)
-    os.kill(record.pid, signal.SIGTERM)
-    # Whoever has not heard of the end yet is answered too.
-    late = predict(record, [[0]])
+    fleet.hold()
+    record, answers = fleet.start("holder"), []
+    asked = [threading.Thread(target=lambda: answers.append(predict(record, [[0]]))) for _ in range(5)]
+    *early, late = asked
+    try:
+        for one in early:
+            one.start()
+        wait_until(lambda: stat_of(record)["active"] == 4, what="four requests", deadline_s=30)
+        os.kill(record.pid, signal.SIGTERM)
+        # Whoever has not heard of the end yet is answered too.
+        late.start()
+        wait_until(lambda: stat_of(record)["active"] == 5, what="the late one", deadline_s=30)
+    finally:
+        fleet.let_go()
     for one in asked:
         one.join()
-    assert [answer.status_code for answer in [*answers, late]] == [200] * 5
+    assert [answer.status_code for answer in answers] == [200] * 5
     assert fleet.ended(record.name).exit_code == 0
 
 

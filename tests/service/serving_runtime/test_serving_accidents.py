@@ -121,7 +121,7 @@ def test_a_revision_that_cannot_wake_says_why_and_its_requests_end_in_time(
     began = time.monotonic()
     answer = runtime.ask(NAME, {"instances": [[0.0]]})
     assert answer.status_code in (503, 504)
-    assert time.monotonic() - began < 15
+    assert time.monotonic() - began < 25, "and not after the 300 s of those who ask for nothing"
     held = runtime.services.get(NAME)
     assert condition(held, "Ready")["status"] == "False"
     assert slow_model in condition(held, "Ready")["message"]
