@@ -12,7 +12,7 @@ from typing import Any
 
 from modelyard.serving.replicas.records import ReplicaSpec
 
-ANSWER_S = 35.0
+ANSWER_S = 95.0
 """A little longer than the warm parent waits for a process to become a replica."""
 
 

@@ -42,8 +42,8 @@ from modelyard.serving.replicas.rotation import remove_log, rotate_grown
 from modelyard.settings import load_settings
 from modelyard.waiting import wait_until
 
-FIRST_WORD_S = 30.0
-"""Seconds for a process to become a replica; a spare may have to end its imports first."""
+FIRST_WORD_S = 90.0
+"""Seconds for a process to become a replica; a spare may have to end its imports first, on a laptop that is busy."""
 TICK_S = 0.5
 """Seconds between two looks for replicas that must be killed, and for ends that no pidfd tells."""
 
