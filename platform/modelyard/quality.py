@@ -150,7 +150,7 @@ def longest_first(names: Iterable[str]) -> list[str]:
 
 def lane_command(where: Sequence[str]) -> list[object]:
     """How pytest is called beside others: a line a test for the log, and no cache that two would write."""
-    return [sys.executable, "-m", "pytest", "-v", "-p", "no:cacheprovider", *where]
+    return [sys.executable, "-m", "pytest", "-v", "--show-capture=stdout", "-p", "no:cacheprovider", *where]
 
 
 def choose_suites(only: str) -> tuple[str, ...]:
