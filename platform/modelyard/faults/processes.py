@@ -100,8 +100,11 @@ class StoreRefuses(Fault):
         return state_of(conn, "objectstore") is not None and self._is_broken(conn)
 
     def _is_broken(self, conn: Connections) -> bool:
-        held = json.loads(supervision.launch_file(conn, "objectstore").read_text("utf-8"))
-        return bool(held["env"]["RCLONE_AUTH_KEY"] != self._key(conn))
+        try:
+            held = json.loads(supervision.launch_file(conn, "objectstore").read_text("utf-8"))
+            return bool(held["env"]["RCLONE_AUTH_KEY"] != self._key(conn))
+        except (OSError, ValueError, LookupError):
+            return False  # the next `up` writes it anew
 
     @staticmethod
     def _key(conn: Connections) -> str:

@@ -4,13 +4,13 @@ process, of the yard or of the machine can make a fault that nobody knows how to
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from modelyard.connections import Connections
-from modelyard.errors import FileDamaged
+from modelyard.errors import FileDamaged, YardError
 from modelyard.yard.record import write_private
 
 
@@ -73,11 +73,18 @@ def write_records(path: Path, records: Iterable[FaultRecord]) -> None:
 def in_force(conn: Connections) -> list[FaultRecord]:
     """The faults that are in force, oldest first; one that something else has undone meanwhile (`up` starts a service
     that was stopped) is none."""
+    held = read_records(faults_file(conn))
+    if not held:
+        return []
     from modelyard.faults.catalog import fault_of
 
-    return [record for record in read_records(faults_file(conn)) if fault_of(record).is_there(conn, record)]
+    return [record for record in held if fault_of(record).is_there(conn, record)]
 
 
-def find_target(records: Sequence[FaultRecord], target: str) -> FaultRecord | None:
-    """The fault that hit this target."""
-    return next((record for record in records if record.target == target), None)
+def tell_in_force(conn: Connections) -> list[str]:
+    """A line for each fault in force, as `up` and `status` print it; nothing where the list cannot be read."""
+    try:
+        held = in_force(conn)
+    except (YardError, OSError):
+        return []
+    return [f"broken on purpose: {record.target}: {record.told}; undo: {record.undo}" for record in held]

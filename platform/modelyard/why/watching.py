@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from datetime import datetime
 from typing import Any
 
 from modelyard.why.facts import Diagnosis, Facts
@@ -13,6 +14,8 @@ from modelyard.why.serving import describe_inferenceservice
 Object = dict[str, Any]
 ATTEMPT = re.compile(r"window \d+ of version \S+, attempt (\d+): (.*)")
 MANY_WINDOWS, MANY_EVENTS = 3, 1000
+LATELY_S = 30.0
+"""Attempts that fail follow one another within 15 seconds."""
 ALONE_RATIO = 5.0
 """One column that is so many times farther away than the next: its unit has changed rather than the world."""
 REPORTED = {"InputDrift", "ClassRecallLow"}
@@ -39,12 +42,20 @@ def diagnose_monitor(facts: Facts) -> Iterator[Diagnosis]:
 
 
 def _last_attempt(facts: Facts) -> tuple[str, str]:
-    """What the last attempt at a window met, and its line; nothing where a window has been judged since."""
+    """What the last attempt at a window met, and its line; nothing where that was a while ago."""
     for line in reversed(facts.monitor_log):
         found = ATTEMPT.search(line)
         if found:
-            return found[2], line.strip()
+            return (found[2], line.strip()) if facts.now - written_at(line) < LATELY_S else ("", "")
     return "", ""
+
+
+def written_at(line: str) -> float:
+    """When a line of the monitor's log was written (logging's asctime, local), in seconds since 1970; 0 if unknown."""
+    try:
+        return datetime.strptime(line[:19], "%Y-%m-%d %H:%M:%S").timestamp()
+    except ValueError:
+        return 0.0
 
 
 def _monitor(rank: int, condition: str, cause: str, command: str, line: str) -> Diagnosis:

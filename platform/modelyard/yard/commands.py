@@ -24,6 +24,7 @@ def settings_with(**options: Any) -> Settings:
 def up(*, ports: str = "", plan: bool = False) -> None:
     """Bring the yard up, and end with lines that can be pasted."""
     from modelyard import doctor
+    from modelyard.faults import tell_in_force
     from modelyard.yard.next_steps import next_steps
     from modelyard.yard.up import bring_up, describe_plan, yard_folder
     from modelyard.yard.view import choose_view
@@ -37,7 +38,7 @@ def up(*, ports: str = "", plan: bool = False) -> None:
     doctor.before_up(settings, say)
     conn = bring_up(settings, view=choose_view())
     say(f"up: every service has answered, after {time.monotonic() - begun:.1f}s")
-    for line in next_steps(conn):
+    for line in (*tell_in_force(conn), *next_steps(conn)):
         say(line)
 
 

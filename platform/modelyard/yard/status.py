@@ -42,7 +42,8 @@ class ServiceStatus:
 
 @dataclass(frozen=True)
 class YardStatus:
-    """A yard as it is now. `inferenceservices` are those of yard/inferenceservices.py."""
+    """A yard as it is now. `inferenceservices` are those of yard/inferenceservices.py, `faults` a line for each thing
+    that is broken on purpose."""
 
     name: str
     folder: str
@@ -51,6 +52,7 @@ class YardStatus:
     gateway: str
     services: tuple[ServiceStatus, ...]
     inferenceservices: tuple[dict[str, Any], ...]
+    faults: tuple[str, ...] = ()
 
     @property
     def ready(self) -> bool:
@@ -64,6 +66,8 @@ def observe(settings: Settings) -> YardStatus:
     Raises:
         YardNotUp: there is no yard.
     """
+    from modelyard.faults import tell_in_force
+
     conn = connect(yard_folder(settings), settings)
     services = local.SERVICES
     observed = observe_processes(conn, services)
@@ -79,6 +83,7 @@ def observe(settings: Settings) -> YardStatus:
         gateway=conn.gateway,
         services=found,
         inferenceservices=observe_inferenceservices(conn),
+        faults=tuple(tell_in_force(conn)),
     )
 
 
@@ -123,7 +128,7 @@ def print_table(found: YardStatus) -> None:
 
     say(f"yard {found.name} ({found.substrate}) in {found.folder}")
     _print_rows([_cells(held) for held in found.services])
-    for line in describe_trouble(found):
+    for line in (*describe_trouble(found), *found.faults):
         say(line)
     for item in found.inferenceservices:
         state = "ready" if item["ready"] else "not ready"

@@ -1,6 +1,7 @@
 """What is named as the cause, from facts of the shape that a yard's APIs give; faults on purpose are told only last."""
 
 from dataclasses import replace
+from datetime import datetime
 
 import pytest
 
@@ -272,10 +273,13 @@ def test_reports_that_fail_are_the_cause_of_a_backlog():
     line = (
         "2026-11-24 22:31:59,1 WARNING modelyard.monitor.reporter: window 4 of version 1, attempt 2: FileExistsError: x"
     )
-    found = worst(replace(WELL, monitor=monitor(version(), windows=2), monitor_log=["earlier", line]))
+    now = datetime(2026, 11, 24, 22, 32, 4).timestamp()  # the log is in local time
+    facts = replace(WELL, now=now, monitor=monitor(version(), windows=2), monitor_log=["earlier", line])
+    found = worst(facts)
     assert found.subject == "service monitor"
     assert "FileExistsError: x" in found.cause
     assert "2 windows wait" in found.condition
+    assert diagnose(replace(facts, now=now + 60)) == []
 
 
 def test_a_window_that_is_being_judged_is_no_backlog_although_an_old_attempt_failed_long_ago():

@@ -1,0 +1,24 @@
+"""One yard with the story's model served, which the tests of this folder break and mend."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from modelyard.registry import register
+from modelyard.registry.deployment import manifest
+from modelyard.registry.promotion import promote
+from modelyard.settings import load_settings
+from modelyard.testing import Yard, running_yard
+from modelyard.workspace import ensure_workspace
+
+
+@pytest.fixture(scope="session")
+def lesson(tmp_path_factory) -> Iterator[Yard]:
+    """A yard that serves version 1 of flights."""
+    with running_yard(tmp_path_factory.mktemp("lesson"), cache_dir=load_settings().cache_dir) as held:
+        workspace = ensure_workspace(held.conn)
+        workspace.add_data_version("v1")
+        version = register(held.conn, workspace.train())
+        promote(held.conn, "flights", version.version, "production", "To have something to break")
+        held.deploy(manifest(held.conn, "flights", "production"))
+        yield held
