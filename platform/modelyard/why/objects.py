@@ -89,7 +89,10 @@ def changed_variables(pods: Sequence[Object], newest: str, before: Sequence[str]
 
 
 def events_about(events: Iterable[Object], service: Object, pods: Iterable[Object]) -> tuple[str, ...]:
-    """The last events about an InferenceService and its pods, oldest first; equal ones of several pods are one."""
+    """The last events about an InferenceService, and warnings about its pods, oldest first.
+
+    Equal ones of several pods are one; a pod's BackOff is left out, because the InferenceService's own says more.
+    """
     names = {name_of(service), *(pod["metadata"]["name"] for pod in pods)}
     prefix = f"{name_of(service)}-predictor-"
     place = service["metadata"]["namespace"]
@@ -97,6 +100,9 @@ def events_about(events: Iterable[Object], service: Object, pods: Iterable[Objec
     for event in events:
         about = event.get("involvedObject") or {}
         ours = about.get("name") in names or str(about.get("name", "")).startswith(prefix)
+        of_pod = about.get("kind") == "Pod"
+        if of_pod and (event.get("type") != "Warning" or event.get("reason") == "BackOff"):
+            continue
         if about.get("namespace") != place or not ours:
             continue
         message = POD.sub(r"\1-…", str(event.get("message", "")))

@@ -8,10 +8,12 @@ from modelyard.why.page import render, render_all
 SERVICE = {"metadata": {"name": "flights", "namespace": "default"}}
 
 
-def event(name, message, at, *, reason="BackOff", count=1, namespace="default"):
+def event(
+    name, message, at, *, kind="InferenceService", type_="Warning", reason="BackOff", count=1, namespace="default"
+):
     return {
-        "involvedObject": {"kind": "InferenceService", "name": name, "namespace": namespace},
-        "type": "Warning",
+        "involvedObject": {"kind": kind, "name": name, "namespace": namespace},
+        "type": type_,
         "reason": reason,
         "message": message,
         "lastTimestamp": at,
@@ -32,6 +34,18 @@ def test_events_of_one_kind_about_several_replicas_are_counted_as_one():
     ]
     (line,) = events_about(held, SERVICE, [])
     assert line.endswith("Warning BackOff (×2): Back-off in pod flights-predictor-00002-…: x")
+
+
+def test_of_a_pod_only_warnings_are_told_that_the_inferenceservice_does_not_tell_itself():
+    pod = {"kind": "Pod", "name": "flights-predictor-00002-deployment-a-b"}
+    at = "2026-11-24T22:29:09Z"
+    held = [
+        event(pod["name"], "started", at, kind="Pod", type_="Normal", reason="Started"),
+        event(pod["name"], "back-off: ended 4 times", at, kind="Pod"),
+        event(pod["name"], "liveness probe failed", at, kind="Pod", reason="Unhealthy"),
+    ]
+    (line,) = events_about(held, SERVICE, [{"metadata": {"name": pod["name"]}}])
+    assert "Unhealthy: liveness probe failed" in line
 
 
 def test_the_last_five_events_are_told_the_newest_last():
