@@ -24,6 +24,14 @@ PLATFORM = Group(
             "max by (service) (modelyard_service_ready)\nor modelyard:service_up",
         ),
         Series(
+            "modelyard:service_lost",
+            "1 while a service does not answer that has answered in the last six hours, else 0; no sample before it"
+            " has, because starting is no fault.",
+            "1 or 0",
+            ("service",),
+            "1 - modelyard:service_ready\nand on (service) max_over_time(modelyard:service_ready[6h:1m]) == 1",
+        ),
+        Series(
             "modelyard:service_restarts",
             "Starts of a service that nobody asked for, since the last `up`.",
             "starts",

@@ -1,6 +1,6 @@
 """How the values of a column are spread, in the reference and in a window: shares of rows by range.
 
-The ranges come from the reference alone, so they stay the same from window to window. They are few, so that as
+The ranges hold both sides, so that both humps of a column that has moved away are seen. They are few, so that as
 Prometheus series they stay few: at most `MOST_RANGES` and one for what is missing, of `MOST_COLUMNS` columns.
 """
 
@@ -22,7 +22,7 @@ MOST_COLUMNS = 20
 LONGEST_NAME = 40
 MISSING, OTHER = "(missing)", "(other)"
 TAILS = 0.01
-"""Part of the reference below the first and above the last of the closed ranges, about."""
+"""Part of a side that may lie below the first and above the last of the closed ranges, about."""
 DIGITS = 4
 
 
@@ -66,8 +66,9 @@ def spread_numbers(reference: Any, current: Any) -> dict[str, Any]:
     """Shares of two float arrays; NaN is missing, infinities lie beyond the ends."""
     import numpy as np
 
-    known = reference[np.isfinite(reference)]
-    low, high = np.quantile(known, [TAILS, 1 - TAILS]) if known.size else (0.0, 0.0)
+    known = [side[np.isfinite(side)] for side in (reference, current)]
+    ends = [np.quantile(side, [TAILS, 1 - TAILS]) for side in known if side.size]
+    low, high = (min(end[0] for end in ends), max(end[1] for end in ends)) if ends else (0.0, 0.0)
     edges = plan_edges(float(low), float(high))
     names = name_ranges(edges)
 

@@ -1,4 +1,4 @@
-"""What a real gateway, autoscaler and replicas tell, through the rules, to "Service health" and "Autoscaling"."""
+"""What a real gateway, autoscaler, replicas and board tell, through the rules, to the dashboards' panels."""
 
 import statistics
 import time
@@ -24,22 +24,38 @@ def yard(tmp_path_factory):
         yield held
 
 
+class Caller:
+    """Sends requests, and keeps how long each took as its client saw it."""
+
+    def __init__(self, client):
+        self._client = client
+        self.took_s = []
+
+    def ask(self, times):
+        for _ in range(times):
+            began = time.perf_counter()
+            assert self._client.post(iris.PATH, content=iris.BODY, timeout=30).status_code == 200
+            self.took_s.append(time.perf_counter() - began)
+
+
 @pytest.fixture(scope="module")
-def seen_s(yard):
-    """Seconds of each request as its client saw them; sent until Prometheus has scraped the replica between them."""
+def caller(yard):
+    """A caller whose first requests Prometheus has seen at the gateway and at the replica."""
     conn = yard.conn
-    took_s = []
     with httpx.Client(base_url=conn.gateway, headers={"Host": conn.host(iris.NAME, "default")}) as client:
+        caller = Caller(client)
 
         def asked_and_measured():
-            for _ in range(20):
-                began = time.perf_counter()
-                assert client.post(iris.PATH, content=iris.BODY, timeout=30).status_code == 200
-                took_s.append(time.perf_counter() - began)
+            caller.ask(20)
             return yard.metrics("modelyard:predict_seconds:p95 and modelyard:latency_seconds:p50")
 
         wait_until(asked_and_measured, what="the replica's and the gateway's time", deadline_s=60, interval_s=0.5)
-    return took_s
+        yield caller
+
+
+@pytest.fixture(scope="module")
+def seen_s(caller):
+    return caller.took_s
 
 
 @pytest.mark.parametrize(
@@ -53,13 +69,14 @@ def seen_s(yard):
         ("autoscaling", {"Are there more requests a second than they are meant for?"}),
     ],
 )
-def test_every_panel_shows_something(yard, seen_s, dashboard, silent):
+def test_every_panel_shows_something(yard, caller, dashboard, silent):
     queries = panel_queries(JSON_FOLDER / f"{dashboard}.json", inferenceservice=iris.NAME, namespace="default")
     asked = [(title, promql) for title, promql in queries if title not in silent]
     assert silent <= {title for title, _ in queries}
     empty = []
 
     def all_answer():
+        caller.ask(1)  # how long callers wait is known only while somebody calls
         empty[:] = [title for title, promql in asked if not yard.metrics(promql)]
         return not empty
 
@@ -76,9 +93,12 @@ def test_the_gateways_time_is_a_part_of_what_its_client_saw_and_the_models_a_par
 
 def test_services_and_replicas_are_counted_as_they_are(yard, seen_s):
     up = {sample.labels["service"]: sample.value for sample in yard.metrics("modelyard:service_up")}
-    assert up == {"prometheus": 1, "alertmanager": 1, "monitor": 1, "envoy": 1, "activator": 1, "serving": 1}
-    memory = {sample.labels["service"] for sample in yard.metrics("modelyard:memory_bytes")}
-    assert memory == set(up) | {"replicas"}
+    told = ("prometheus", "alertmanager", "monitor", "board", "envoy", "activator", "serving")
+    assert up == dict.fromkeys(told, 1)
+    ready = {sample.labels["service"]: sample.value for sample in yard.metrics("modelyard:service_ready")}
+    assert ready == dict.fromkeys((*told, "mlflow", "objectstore", "replicas"), 1)
+    for series in ("modelyard:memory_bytes", "modelyard:cpu_cores:rate", "modelyard:service_restarts"):
+        assert {sample.labels["service"] for sample in yard.metrics(series)} == set(ready)
     assert [sample.value for sample in yard.metrics("modelyard:replicas_ready")] == [1]
     assert [sample.value for sample in yard.metrics("modelyard:traffic_target_ratio")] == [1]
 

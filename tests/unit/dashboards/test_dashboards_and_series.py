@@ -105,7 +105,7 @@ def test_alerts_that_count_windows_wait_for_nothing():
         "ClassRecallLow": "0s",
         "RequestsStranded": "30s",
         "ReplicasCrashLooping": "0s",
-        "ServiceDown": "30s",
+        "ServiceDown": "60s",
     }
 
 
