@@ -62,7 +62,7 @@ def measure(dates: Iterable[tuple[str, float]]) -> tuple[float, ...]:
 
 def _tell_span(seconds: float) -> str:
     for size, unit in ((86_400, "days"), (3_600, "hours"), (60, "minutes")):
-        if seconds >= 2 * size:
+        if round(seconds / size) >= 2:
             return f"{seconds / size:.0f} {unit}"
     return f"{seconds:.0f} seconds"
 

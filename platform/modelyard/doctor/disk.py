@@ -40,8 +40,15 @@ def gather_room(uses: Iterable[tuple[str, Path]]) -> list[Room]:
 
 
 def nearest(path: Path) -> Path:
-    """The path itself, or the nearest folder above it that exists."""
-    return next((held for held in (path, *path.parents) if held.exists()), Path("/"))
+    """The path itself, or the nearest folder above it that is there, as far as this user may look."""
+    return next((held for held in (path, *path.parents) if _is_seen(held)), Path("/"))
+
+
+def _is_seen(path: Path) -> bool:
+    try:
+        return path.exists()
+    except PermissionError:
+        return False
 
 
 def decide_disk(rooms: Iterable[Room], system: System) -> list[Finding]:

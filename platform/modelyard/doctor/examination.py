@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -67,12 +67,19 @@ def quick(settings: Settings) -> list[Finding]:
     )
 
 
-def examine(settings: Settings, *, docker: bool = False) -> list[Finding]:
-    """Everything, all at once; takes as long as the slowest server that is asked."""
+def examine(settings: Settings, *, docker: bool = False, only: Collection[str] = ()) -> list[Finding]:
+    """Everything, all at once; takes as long as the slowest server that is asked.
+
+    Args:
+        settings: of the yard that this machine is examined for.
+        docker: whether Docker is wanted.
+        only: names of checks, where not all are asked for; `network` is also that of programs and clock.
+    """
     patient = admit(settings)
     looks = {**_cheap_looks(patient), **_dear_looks(patient, docker=docker)}
-    with ThreadPoolExecutor(len(looks)) as pool:
-        found = list(pool.map(lambda held: look_safely(*held), looks.items()))
+    chosen = {name: look for name, look in looks.items() if not only or name in only}
+    with ThreadPoolExecutor(len(chosen)) as pool:
+        found = list(pool.map(lambda held: look_safely(*held), chosen.items()))
     return sort_by_severity(finding for findings in found for finding in findings)
 
 
@@ -164,15 +171,18 @@ def read_settings() -> tuple[Settings, list[Finding]]:
 
     from modelyard.errors import SettingError
     from modelyard.settings import load_settings
+    from modelyard.yard.ports import parse_first_port
 
     found: list[Finding] = []
     while True:
         try:
-            return load_settings(), found
+            settings = load_settings()
+            parse_first_port(settings.ports)
         except SettingError as error:
-            found.append(
-                problem("settings", f"{error.what}.", "no command works until it is right", error.next_command)
-            )
-            name = re.search(r"MODELYARD_[A-Z_]+", error.what)
+            name = re.search(r"MODELYARD_[A-Z_]+", f"{error.what} {error.allowed}")
             if name is None or os.environ.pop(name[0], None) is None:
                 raise
+            told = f"{error.what}; allowed: {error.allowed}." if error.allowed else f"{error.what}."
+            found.append(problem("settings", told, "no command works until it is right", f"unset {name[0]}"))
+        else:
+            return settings, found

@@ -51,7 +51,10 @@ class Reply:
     @property
     def host(self) -> str:
         """The host that was asked."""
-        return urlsplit(self.address).hostname or self.address
+        try:
+            return urlsplit(self.address).hostname or hide_password(self.address)
+        except ValueError:
+            return hide_password(self.address)
 
     @property
     def answers(self) -> bool:
