@@ -97,8 +97,13 @@ class Ledger:
         self._kept: set[str] = set()
 
     def kept(self) -> set[str]:
-        """Ce-Ids of every pair that is durable now."""
-        for row in self._monitor.rows(VERSION, self._after):
-            self._kept.add(str(row["id"]))
-            self._after = int(row["seq"])
+        """Ce-Ids of every pair that was durable when this was asked; others may come while it is read."""
+        known = self._monitor.version(VERSION)
+        enough = int(known["rows"]) if known else 0
+        if len(self._kept) < enough:
+            for row in self._monitor.rows(VERSION, self._after):
+                self._kept.add(str(row["id"]))
+                self._after = int(row["seq"])
+                if len(self._kept) >= enough:
+                    break
         return self._kept
