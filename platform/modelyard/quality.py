@@ -24,12 +24,15 @@ SECOND = "second Python"
 LONGEST = (
     "e2e",
     "service/serving_runtime",
+    "service/mending",
     "service/yard",
     SECOND,
     "service/monitor",
+    "service/test_training_and_registry",
     "service/kubernetes_api",
     "unit",
 )
+"""What takes a minute or more; not a list of what runs: whatever else there is runs after these."""
 LOGS = REPOSITORY / ".pytest_cache" / "lanes"
 LEFT_OUT = ("MODELYARD_", "MLFLOW_", "AWS_", "KUBECONFIG", "DVC_")
 """Variables of a shell in which a yard is in use: tests have yards of their own."""
