@@ -29,6 +29,7 @@ IMAGES = REPOSITORY / "docs" / "images"
 NAME = "pictures"
 LOOK_EVERY_S = 0.5
 DEADLINE_S = 1800.0
+UP_DEADLINE_S = 600.0
 MOST_BYTES = 250_000
 
 
@@ -87,7 +88,7 @@ def take() -> None:
     from modelyard.yard.up import bring_up
 
     with open_browser() as browser, tempfile.TemporaryDirectory(prefix="modelyard-pictures-") as folder:
-        settings = Settings(name=NAME, state_dir=Path(folder), ports="auto")
+        settings = Settings(name=NAME, state_dir=Path(folder), ports="auto", up_deadline_s=UP_DEADLINE_S)
         try:
             say("bringing a yard up")
             conn = bring_up(settings)
@@ -129,7 +130,12 @@ def tell_and_take(browser: Browser, conn: Connections, settings: Settings) -> se
 
 
 def _environment(settings: Settings) -> dict[str, str]:
-    mine = {"MODELYARD_NAME": settings.name, "MODELYARD_STATE_DIR": str(settings.state_dir), "MODELYARD_PORTS": "auto"}
+    mine = {
+        "MODELYARD_NAME": settings.name,
+        "MODELYARD_STATE_DIR": str(settings.state_dir),
+        "MODELYARD_PORTS": settings.ports,
+        "MODELYARD_UP_DEADLINE_S": str(settings.up_deadline_s),
+    }
     kept = {name: value for name, value in os.environ.items() if name not in (FOLDER_VARIABLE, MARK_VARIABLE)}
     return {**kept, **mine, "NO_COLOR": "1"}
 

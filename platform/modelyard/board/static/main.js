@@ -61,8 +61,8 @@ function show() {
   document.title = `${board ? board.title : 'The yard'} · modelyard`;
   one('#main').replaceChildren(...(board ? pageOf(board) : [make('p', { class: 'waiting' }, uid() ? `There is no dashboard ${uid()}.` : 'Looking at the yard …')]));
   state.hosts.forEach((host) => watcher.observe(host));
-  if (uid() && !board) return;
-  refresh();
+  // A dashboard begins when the browser has said which panels are in sight.
+  if (!uid()) refresh();
 }
 
 function pageOf(board) {
