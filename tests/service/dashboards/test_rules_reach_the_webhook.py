@@ -9,6 +9,9 @@ VERSION = 'namespace="default",inferenceservice="flights",model_version="%s"'
 DRIFT = "modelyard_monitor_drift_breaches_in_a_row{%s} %%d\n" % VERSION  # noqa: UP031
 RECALL = 'modelyard_monitor_recall_breaches_in_a_row{%s,class="early"} %%d\n' % VERSION  # noqa: UP031
 
+ROOM_S = 25
+"""Less than the 30 s and the 5 min that Alertmanager waits where nobody says else (group_wait, group_interval)."""
+
 
 def test_the_gateways_clusters_become_revisions_and_the_rest_of_its_series_stays_away(ask):
     wait_until(lambda: ask("modelyard:replicas_ready"), what="the first evaluation", deadline_s=20)
@@ -40,10 +43,10 @@ def test_an_alert_reaches_the_webhook_in_seconds_and_ends_when_its_version_leave
 
     breached = time.monotonic()
     monitor.told = DRIFT % (1, 1) + RECALL % (1, 2) + DRIFT % (2, 0)
-    wait_until(lambda: len(monitor.alerts("firing")) >= 2, what="two alerts at the webhook", deadline_s=20)
+    wait_until(lambda: len(monitor.alerts("firing")) >= 2, what="two alerts at the webhook", deadline_s=ROOM_S)
     came, labels, group = next(found for found in monitor.alerts("firing") if found[1]["alertname"] == "InputDrift")
     # a scrape and an evaluation (1 s each here), group_wait 1 s, and room for a busy machine
-    assert came - breached < 10
+    assert came - breached < ROOM_S
     assert labels == {
         "alertname": "InputDrift",
         "severity": "warning",
@@ -57,7 +60,7 @@ def test_an_alert_reaches_the_webhook_in_seconds_and_ends_when_its_version_leave
 
     left = time.monotonic()
     monitor.told = DRIFT % (2, 0)
-    wait_until(lambda: len(monitor.alerts("resolved")) >= 2, what="two ends of alerts", deadline_s=20)
+    wait_until(lambda: len(monitor.alerts("resolved")) >= 2, what="two ends of alerts", deadline_s=ROOM_S)
     ended = {labels["alertname"]: came for came, labels, _ in monitor.alerts("resolved")}
     assert set(ended) == {"InputDrift", "ClassRecallLow"}
-    assert max(ended.values()) - left < 10
+    assert max(ended.values()) - left < ROOM_S
