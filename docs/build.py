@@ -150,7 +150,9 @@ def _error(kind: type[YardError], mark: str) -> list[str]:
 def _first_call() -> list[str]:
     """How `./invoke` itself can end before there is an environment, from the script's own words."""
     script = (REPOSITORY / "invoke").read_text("utf-8")
-    ends = re.findall(r'^ *stop \d "([^"]+)" \\?\n? *"([^"]+)"', script, flags=re.M)
+    works = re.findall(r"^works='(.+)'$", script, flags=re.M)[0]
+    script = script.replace("$works", works)
+    ends = re.findall(r'\bstop \d "([^"]+)" (?:\\\n *)?"([^"]+)"', script)
     rows = [f"| {_without_variables(what)} | {_without_variables(then)} |" for what, then in ends]
     return [
         "## Before there is an environment",
