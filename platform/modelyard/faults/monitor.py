@@ -11,10 +11,12 @@ from modelyard.faults.records import FaultRecord, kept_folder
 from modelyard.faults.targets import REGISTERED, VERSION, pick
 from modelyard.faults.traffic import closed_windows, ordinary_flights, read_flights, send_until
 from modelyard.settings import Settings
+from modelyard.waiting import wait_until
 
 RUN = "modelyard.dev/run-id"
 MARK = "A file where the monitor needs a folder.\n"
 WINDOWS = 2
+JUDGED_DEADLINE_S = 60.0
 
 
 class BacklogGrows(Fault):
@@ -53,13 +55,13 @@ class BacklogGrows(Fault):
         say(f"{sent} ordinary flights sent; {WINDOWS} windows wait for a verdict")
 
     def undo(self, conn: Connections, settings: Settings, record: FaultRecord, say: Say) -> str:
-        """Take the file away and put the reports back; the monitor tries each waiting window again by itself."""
+        """Take the file away and put the reports back, and wait while the monitor tries each waiting window again."""
         reports, kept = _places(conn, record)
         if reports.is_file() and reports.read_text("utf-8") == MARK:
             reports.unlink()
         if kept.is_dir():
             _put_back(kept, reports)
-        return "the monitor can write its reports again; what waits is judged within seconds"
+        return f"the monitor can write its reports again; {_wait_judged(conn, record)}"
 
     def is_there(self, conn: Connections, record: FaultRecord) -> bool:
         """Whether the file is there."""
@@ -69,6 +71,26 @@ class BacklogGrows(Fault):
 def _places(conn: Connections, record: FaultRecord) -> tuple[Path, Path]:
     run = record.held["run"]
     return conn.layout.data("monitor") / "reports" / run, kept_folder(conn, "monitor") / run
+
+
+def _wait_judged(conn: Connections, record: FaultRecord) -> str:
+    """Wait until no window waits, where the monitor answers; what is the case then."""
+    from modelyard.errors import ServiceFailed, WaitTimeout
+    from modelyard.monitor.client import Monitor
+
+    monitor = Monitor(conn, record.held["name"], record.held["namespace"])
+    try:
+        wait_until(
+            lambda: monitor.status()["backlog"]["windows"] == 0,
+            what="the waiting windows to be judged",
+            deadline_s=JUDGED_DEADLINE_S,
+            interval_s=0.25,
+        )
+    except WaitTimeout:
+        return "what waits is judged one by one"
+    except ServiceFailed:
+        return "it judges what waits when it is up"
+    return "no window waits"
 
 
 def _put_back(kept: Path, reports: Path) -> None:

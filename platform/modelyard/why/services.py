@@ -11,6 +11,7 @@ from modelyard.yard.conditions import Condition
 KIND = {"objectstore": "store", "monitor": "monitor"}
 WELL = ("ready", "left out")
 REFUSED = re.compile(r"\b(401|403)\b|InvalidAccessKeyId|SignatureDoesNotMatch|AccessDenied")
+STOPPED = "it was stopped, and the supervisor leaves it so until the next up"
 ALL_DOWN = "the yard is down"
 
 
@@ -44,7 +45,7 @@ def diagnose_service(held: Condition, facts: Facts, waits_for: list[str]) -> Dia
         cause=cause,
         next_command=command,
         kind=KIND.get(held.service, ""),
-        log_line=held.log_line,
+        log_line="" if cause == STOPPED else held.log_line,  # it did not end by itself: an old error says nothing
     )
 
 
@@ -65,7 +66,7 @@ def _cause(held: Condition, facts: Facts) -> tuple[str, str]:
     if held.pid in facts.frozen:
         return f"its process {held.pid} is frozen: a signal has stopped it (SIGSTOP)", f"kill -CONT {held.pid}"
     if held.state == "down":
-        return "it does not run: somebody has stopped it, and the supervisor leaves it so", "./invoke up"
+        return STOPPED, "./invoke up"
     if held.service == "objectstore" and REFUSED.search(held.told):
         told = "it runs and refuses the yard's own key: it was started with another one"
         return f"{told} ({held.told})", "./invoke up"

@@ -131,12 +131,15 @@ def test_a_pod_is_a_process_only_where_its_container_says_so(told, pid):
 def test_a_backlog_is_in_force_as_long_as_the_file_is_there(tmp_path):
     fault = find_fault("monitor", "backlog")
     layout = SimpleNamespace(folder=tmp_path, data=lambda name: tmp_path / "data" / name)
-    conn = SimpleNamespace(layout=layout)
-    record = FaultRecord("monitor", "backlog", 0.0, "service monitor", "", "", {"run": "r1"})
+    nobody = SimpleNamespace(address=lambda name: "http://127.0.0.1:9", credentials=SimpleNamespace(monitor_token="t"))
+    conn = SimpleNamespace(layout=layout, **vars(nobody))
+    record = FaultRecord(
+        "monitor", "backlog", 0.0, "service monitor", "", "", {"run": "r1", "name": "flights", "namespace": "default"}
+    )
     place = tmp_path / "data" / "monitor" / "reports" / "r1"
     place.parent.mkdir(parents=True)
     assert not fault.is_there(conn, record)
     place.write_text(MARK)
     assert fault.is_there(conn, record)
-    fault.undo(conn, None, record, print)
+    assert "when it is up" in fault.undo(conn, None, record, print)
     assert not place.exists()

@@ -120,10 +120,11 @@ def test_a_yard_that_was_taken_down_is_one_finding_with_one_command():
 
 def test_a_service_that_was_stopped_comes_before_those_that_need_it():
     facts = with_condition(WELL, service("serving", "not answering", "ConnectError: refused"))
-    facts = with_condition(facts, service("objectstore", "down", "it does not run", command="./invoke up"))
+    facts = with_condition(facts, service("objectstore", "down", "it does not run", line="an old error"))
     first, second = diagnose(facts)[:2]
     assert (first.subject, first.next_command) == ("service objectstore", "./invoke up")
-    assert "somebody has stopped it" in first.cause
+    assert "it was stopped" in first.cause
+    assert first.log_line == ""
     assert (second.subject, second.next_command) == ("service serving", "./invoke why objectstore")
     assert "needs objectstore" in second.cause
 
