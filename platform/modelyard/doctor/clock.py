@@ -51,7 +51,7 @@ def decide_clock(clock: Clock, system: System) -> list[Finding]:
     if clock.latest_s and clock.now < clock.latest_s - SLACK_S:
         told = _day(clock.now)
         found = f"The clock says {told}, which is before this checkout's newest file ({_day(clock.latest_s)})."
-        return [problem("clock", found, "certificates and charts go by it", _set_command(system))]
+        return [warning("clock", found, "certificates and charts go by it", _set_command(system))]
     return [fine("clock", "not older than this checkout; no server was asked")]
 
 

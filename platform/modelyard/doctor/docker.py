@@ -87,7 +87,7 @@ def _because(told: str) -> str:
     said = [line for line in told.splitlines() if line and not line.startswith("{")]
     info = parse_info(told)
     reason = (info.get("ServerErrors") or said or [""])[0]
-    return f": {reason[:120].rstrip('.')}" if reason else ""
+    return f": {reason[:120].rstrip('.?')}" if reason else ""
 
 
 def _start(system: System) -> str:

@@ -153,12 +153,12 @@ def _look_at_network(patient: Patient) -> list[Finding]:
     system, settings = patient.system, patient.settings
     held = programs.gather_programs(settings)
     registry = network.find_registry(os.environ, network.pip_files(os.environ, system.home))
-    asked = {"package registry": registry, **programs.addresses_to_ask(held)}
-    replies = [] if settings.offline else network.ask_all(asked)
+    asked = {} if settings.offline else {"package registry": registry}
+    replies = network.ask_all({**asked, **programs.addresses_to_ask(held, offline=settings.offline)})
     ahead = clock.measure((reply.date, reply.at) for reply in replies if reply.date)
     latest = (REPOSITORY / "requirements.lock").stat().st_mtime
     return [
-        *programs.decide_programs(held, replies, system),
+        *programs.decide_programs(held, [*replies, *programs.look_at_files(held)], system),
         *network.decide_network(replies, system, bundle=network.find_bundle(), optional=programs.OPTIONAL),
         *clock.decide_clock(clock.Clock(time.time(), ahead, latest), system),
     ]
@@ -178,6 +178,11 @@ def read_settings() -> tuple[Settings, list[Finding]]:
         try:
             settings = load_settings()
             parse_first_port(settings.ports)
+        except RuntimeError:  # pathlib knows no home: HOME is not set, and the user has no entry in passwd
+            told = "You have no folder of your own (HOME is not set, and the system knows none)."
+            mend = 'export HOME="/var/tmp/home-$(id -u)" && mkdir -p "$HOME"'
+            found.append(problem("settings", told, "yards and programs are kept below it", mend))
+            os.environ["HOME"] = tempfile.gettempdir()
         except SettingError as error:
             name = re.search(r"MODELYARD_[A-Z_]+", f"{error.what} {error.allowed}")
             if name is None or os.environ.pop(name[0], None) is None:

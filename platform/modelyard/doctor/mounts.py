@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -129,10 +129,12 @@ def decide_place(place: Place, system: System) -> Finding | None:
     if is_windows_drive(place, system):
         return _windows_drive(place, system)
     if kind in NETWORK:
-        return _remote(place, f"a network folder ({kind} from {_without_password(place.mount)})")
+        what = f"a network folder ({kind} from {_without_password(place.mount)})"
+        return _elsewhere(place, what, warning, "databases and locks are slow there, and can be damaged when it fails")
     service = next((name for part, name in SYNCED if re.search(part, str(place.path))), "")
     if service or place.synced:
-        return _remote(place, f"a folder that {service or 'a cloud'} keeps in step with other machines")
+        what = f"a folder that {service or 'a cloud'} keeps in step with other machines"
+        return _elsewhere(place, what, problem, "open databases of the yard are copied about, and can be damaged")
     return None
 
 
@@ -161,22 +163,18 @@ def _windows_drive(place: Place, system: System) -> Finding:
     )
 
 
-def _remote(place: Place, what: str) -> Finding:
+def _elsewhere(place: Place, what: str, tell: Callable[..., Finding], why: str) -> Finding:
     where = f"The {place.use} is in {what}: {place.path}."
     if place.use == "checkout":
         return warning(
             "folders",
             where,
-            "the environment of 2 GB would be copied about, and files change under running programs",
+            "its environment of 2 GB is slow there, and files change under running programs",
             f"git clone '{place.path}' ~/modelyard && cd ~/modelyard && ./invoke doctor",
         )
-    tell = warning if place.use == "cache of programs" else problem
-    return tell(
-        "folders",
-        where,
-        "databases and locks of the yard can be damaged there",
-        f'export {variable_of(place.use)}="/var/tmp/modelyard-$(id -un)"',
-    )
+    if place.use == "cache of programs":
+        tell, why = warning, "programs start slowly from there"
+    return tell("folders", where, why, f'export {variable_of(place.use)}="/var/tmp/modelyard-$(id -un)"')
 
 
 def variable_of(use: str) -> str:

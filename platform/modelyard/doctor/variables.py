@@ -106,6 +106,10 @@ def _absent_files(held: Variables) -> Iterable[Finding]:
 
 
 def _elsewhere(held: Variables) -> Iterable[Finding]:
+    folder = held.environ.get("MODELYARD_FOLDER", "")
+    if folder and held.yard and folder not in held.absent and folder != held.yard.get("MODELYARD_FOLDER"):
+        why = "programs of this shell mean that yard and not the one that is named"
+        yield warning("variables", f"MODELYARD_FOLDER is {folder!r}.", why, "unset MODELYARD_FOLDER")
     for name, why in ELSEWHERE.items():
         value = held.environ.get(name, "")
         if value and held.yard and value != held.yard.get(name):

@@ -143,7 +143,9 @@ def decide_leftovers(held: Leftovers, system: System) -> list[Finding]:
                 f"rm -rf {names}",
             )
         )
-    return found or [fine("leftovers", "no process of an earlier yard is left")]
+    own = sum(len(family.pids) for family in held.families if family.state == "this")
+    running = f"; this yard is up, with {own} processes" if own else ""
+    return found or [fine("leftovers", f"no process of another yard{running}")]
 
 
 @dataclass(frozen=True)

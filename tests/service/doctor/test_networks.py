@@ -12,12 +12,16 @@ import time
 from contextlib import contextmanager
 from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import pytest
 import trustme
 
 from modelyard.doctor import network
+from modelyard.doctor.programs import find_sources
 from modelyard.doctor.system import System
+from modelyard.settings import load_settings
+from modelyard.toolbox import Toolbox
 
 HERE = System()
 
@@ -151,6 +155,22 @@ def test_an_address_that_is_none_is_told_and_raises_nothing(address):
     assert reply.trouble
     (finding,) = network.decide_network([reply], HERE)
     assert finding.state == "warning"
+
+
+def test_a_program_that_only_a_stick_could_give_is_missing_until_the_stick_has_it(world, monkeypatch, tmp_path):
+    stick = tmp_path / "a stick"
+    stick.mkdir()
+    monkeypatch.setenv("PATH", "/usr/bin:/bin")
+    world.set(cache_dir=tmp_path / "empty", mirror=stick, grafana="never")
+    missing = [finding for finding in world.examine("network", about="programs") if finding.state == "problem"]
+    assert any(
+        finding.found.startswith("prometheus is not here") and str(stick) in finding.found for finding in missing
+    )
+    for name in Toolbox(tmp_path).pins:
+        for address in find_sources(Toolbox(tmp_path).pins[name], load_settings()):
+            Path(address).touch()
+    finding = world.only("network", about="programs")
+    assert (finding.state, finding.next_command) == ("warning", "./invoke fetch")
 
 
 @pytest.mark.skipif(

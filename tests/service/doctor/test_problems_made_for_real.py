@@ -155,6 +155,22 @@ def test_a_user_who_has_used_up_inotify_is_told(world):
     assert "inotify" in finding["next_command"]
 
 
+@needs_root
+def test_a_user_without_any_home_is_told_so_and_examined_all_the_same(world, monkeypatch):
+    monkeypatch.delenv("HOME")
+    monkeypatch.delenv("MODELYARD_STATE_DIR")
+    told = world.python(
+        as_nobody(
+            "from modelyard.doctor import examination; import modelyard.settings, modelyard.yard.ports",
+            "settings, wrong = examination.read_settings()",
+            "print(json.dumps([asdict(held) for held in wrong]))",
+        )
+    )
+    (finding,) = json.loads(told)
+    assert finding["state"] == "problem"
+    assert "HOME is not set" in finding["found"]
+
+
 def as_nobody(imports, *lines, uid=61_321):
     """Code that gives root's rights up after it has imported what it needs; the user exists nowhere else."""
     giving_up = f"os.setgroups([]); os.setgid({uid}); os.setuid({uid})"

@@ -9,7 +9,7 @@ import pytest
 from modelyard.doctor.loopback import Loopback, decide_loopback
 from modelyard.doctor.network import Reply, classify_trouble, decide_network, find_registry, pip_files
 from modelyard.doctor.ports import Holder, Ports, decide_ports, parse_lsof
-from modelyard.doctor.programs import Programs, decide_programs
+from modelyard.doctor.programs import Programs, addresses_to_ask, decide_programs, look_at_files
 from modelyard.doctor.proxies import Proxies, decide_proxies, hide_password, parse_proxy, passes_loopback
 from modelyard.doctor.system import System
 
@@ -178,29 +178,47 @@ def test_pip_s_files_go_from_the_machine_s_to_the_person_s_own(tmp_path):
     assert held[-2:] == [tmp_path / ".config" / "pip" / "pip.conf", Path("/x/pip.conf")]
 
 
-MISSING = Programs(("envoy",), {"prometheus": "https://github.com/p.tar.gz", "grafana": "https://dl.grafana.com/g"})
+GITHUB, DEBIAN = "https://github.com/p.tar.gz", "http://deb.debian.org/debian"
+MISSING = Programs(("envoy",), {"prometheus": (GITHUB, DEBIAN), "grafana": ("https://dl.grafana.com/g",)})
+NO_GITHUB = Reply("prometheus", GITHUB, trouble="name")
 
 
-def test_a_program_that_is_missing_and_cannot_be_had_is_a_problem():
-    reply = Reply("prometheus", "https://github.com/p.tar.gz", trouble="name")
-    finding = only(decide_programs(MISSING, [reply], LINUX))
+def test_a_program_that_is_missing_and_cannot_be_had_from_anywhere_is_a_problem():
+    replies = [NO_GITHUB, Reply("prometheus of Debian", DEBIAN, trouble="refused")]
+    finding = only(decide_programs(MISSING, replies, LINUX))
     assert finding.state == "problem"
-    assert "github.com: its name is not known" in finding.found
-    assert only(decide_programs(MISSING, [reply], MAC)).next_command == "brew install prometheus"
+    assert "github.com: its name is not known; deb.debian.org: it refuses connections" in finding.found
+    assert only(decide_programs(MISSING, replies, MAC)).next_command == "brew install prometheus"
 
 
-def test_a_program_that_debian_has_is_no_problem_without_its_publisher():
-    held = Programs(MISSING.here, MISSING.missing, debian=True)
-    assert only(decide_programs(held, [Reply("prometheus", "https://x", trouble="name")], LINUX)).state == "warning"
-
-
-def test_a_program_that_can_be_fetched_is_fetched_beforehand():
-    finding = only(decide_programs(MISSING, [Reply("prometheus", "https://github.com/p.tar.gz", 200)], LINUX))
+def test_one_source_of_several_is_enough_and_the_program_is_fetched_beforehand():
+    finding = only(decide_programs(MISSING, [NO_GITHUB, Reply("prometheus of Debian", DEBIAN, 200)], LINUX))
     assert (finding.state, finding.next_command) == ("warning", "./invoke fetch")
 
 
+def test_without_the_use_of_a_network_what_is_missing_is_a_problem():
+    assert "no network is used" in only(decide_programs(MISSING, [], LINUX)).found
+
+
+def test_a_mirror_on_a_stick_has_the_file_or_not(tmp_path):
+    (tmp_path / "p.tar.gz").touch()
+    there = Programs((), {"prometheus": (str(tmp_path / "p.tar.gz"),)})
+    gone = Programs((), {"prometheus": (str(tmp_path / "q.tar.gz"),)})
+    assert addresses_to_ask(there, offline=False) == {}
+    assert only(decide_programs(there, look_at_files(there), LINUX)).state == "warning"
+    finding = only(decide_programs(gone, look_at_files(gone), LINUX))
+    assert finding.state == "problem"
+    assert str(tmp_path / "q.tar.gz") in finding.found
+
+
+def test_each_address_is_asked_once_and_none_where_no_network_is_to_be_used():
+    held = Programs((), {"prometheus": (GITHUB, DEBIAN), "alertmanager": ("https://github.com/a", DEBIAN)})
+    assert sorted(addresses_to_ask(held, offline=False).values()) == sorted([GITHUB, DEBIAN, "https://github.com/a"])
+    assert addresses_to_ask(held, offline=True) == {}
+
+
 def test_a_yard_without_grafana_has_all_that_it_needs():
-    finding = only(decide_programs(Programs(("prometheus", "envoy"), {"grafana": ""}), [], LINUX))
+    finding = only(decide_programs(Programs(("prometheus", "envoy"), {"grafana": ()}), [], LINUX))
     assert finding.state == "ok"
     assert "no Grafana" in finding.found
 

@@ -56,6 +56,12 @@ def test_a_kubeconfig_of_another_cluster_is_told_before_somebody_deletes_there()
     assert finding.next_command == 'eval "$(./invoke env)"'
 
 
+def test_a_folder_of_another_yard_from_an_earlier_shell_is_unset():
+    yard = {**YARD, "MODELYARD_FOLDER": "/y/this"}
+    assert only(decide({"MODELYARD_FOLDER": "/y/other"}, yard=yard)).next_command == "unset MODELYARD_FOLDER"
+    assert only(decide({"MODELYARD_FOLDER": "/y/this"}, yard=yard)).state == "ok"
+
+
 def test_the_yard_s_own_addresses_are_fine_and_so_are_any_where_there_is_no_yard():
     assert only(decide(dict(YARD), yard=YARD)).state == "ok"
     assert only(decide({"KUBECONFIG": "/home/ann/.kube/production"})).state == "ok"
