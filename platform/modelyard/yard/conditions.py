@@ -19,13 +19,14 @@ from modelyard.yard import ports
 from modelyard.yard.launch import STEADY_S
 from modelyard.yard.lives import read_lives
 from modelyard.yard.observation import ask, observe_processes
-from modelyard.yard.plan import Observed, Seen
+from modelyard.yard.plan import HUNG_AFTER_S, Observed, Seen
 
 State = Literal["ready", "starting", "not answering", "crash looping", "gave up", "down", "left out"]
 
 CRASHES = 3
 """So many short lives in a row are a crash loop."""
 TAIL_BYTES = 16384
+TOLD_LINES = 5
 UNSUPERVISED = "it answers, but its supervisor has gone"
 WORDS_THAT_MATTER = re.compile(
     r"\b(error|fatal|panic|critical|traceback|exception)\b|\w(Error|Exception)\b", re.IGNORECASE
@@ -48,6 +49,7 @@ class Condition:
         told: one line: what the probe or the supervisor said.
         log_line: the last line of its log that matters; "" where all is well.
         next_command: what a person types next; "" where all is well.
+        log_tail: the last lines of its log; none where all is well.
     """
 
     service: str
@@ -58,6 +60,7 @@ class Condition:
     told: str
     log_line: str
     next_command: str
+    log_tail: tuple[str, ...] = ()
 
 
 def decide_condition(
@@ -81,6 +84,7 @@ def decide_condition(
     """
     state, told = _decide_state(service, seen, probe_answer)
     well = state in ("ready", "left out")
+    lines = () if well or state == "starting" else plain_lines(log_tail)
     if in_the_way and not well:
         told = in_the_way
     return Condition(
@@ -90,8 +94,9 @@ def decide_condition(
         uptime_s=seen.uptime_s if seen else None,
         restarts=restarts,
         told=" ".join(told.split()),
-        log_line="" if well or state == "starting" else find_line_that_matters(log_tail),
+        log_line=find_line_that_matters(lines),
         next_command=_next_command(service.name, state, told),
+        log_tail=lines[-TOLD_LINES:],
     )
 
 
@@ -108,8 +113,8 @@ def _decide_state(service: Service, seen: Seen | None, probe_answer: str) -> tup
         return "starting", "it ended, and is started again"
     if not probe_answer:
         return "ready", "it answers" if seen.state else UNSUPERVISED
-    young = seen.uptime_s is None or seen.uptime_s < STEADY_S
-    if young and seen.short_lives >= CRASHES:
+    young = seen.uptime_s is None or seen.uptime_s < HUNG_AFTER_S
+    if seen.short_lives >= CRASHES and (seen.uptime_s or 0.0) < STEADY_S:
         return "crash looping", f"it ended {seen.short_lives} times soon after its start; {probe_answer}"
     return ("starting" if young else "not answering"), probe_answer
 
@@ -124,9 +129,15 @@ def _next_command(name: str, state: State, told: str) -> str:
     return "./invoke status" if state == "starting" else f"./invoke why {name}"
 
 
+def plain_lines(lines: Iterable[str]) -> tuple[str, ...]:
+    """A log as its service wrote it: without colours, empty lines, and the launcher's words."""
+    told = (ANSI.sub("", line).rstrip() for line in lines)
+    return tuple(line for line in told if line and not line.startswith(OWN_LINES))
+
+
 def find_line_that_matters(lines: Sequence[str]) -> str:
     """The last line that tells an error, a panic or a traceback's end, else the last line; without colours."""
-    plain = [text for line in lines if (text := ANSI.sub("", line).rstrip()) and not text.startswith(OWN_LINES)]
+    plain = plain_lines(lines)
     for place in range(len(plain) - 1, -1, -1):
         if not WORDS_THAT_MATTER.search(plain[place]):
             continue

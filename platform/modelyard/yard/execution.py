@@ -108,11 +108,10 @@ def failure(conn: Connections, service: Service, what: str) -> ServiceFailed:
 
 
 def tail(log: Path, lines: int = TAIL_LINES) -> str:
-    """The last lines of a log."""
-    try:
-        return "\n".join(log.read_text("utf-8", "replace").splitlines()[-lines:])
-    except OSError:
-        return ""
+    """The last lines of a log that the service itself wrote."""
+    from modelyard.yard.conditions import plain_lines, read_tail
+
+    return "\n".join(plain_lines(read_tail(log))[-lines:])
 
 
 def summarise(failed: dict[str, ServiceFailed], not_started: list[str]) -> ServiceFailed:

@@ -23,7 +23,7 @@ from modelyard.yard.up import yard_folder
 @dataclass(frozen=True)
 class ServiceStatus:
     """One service. `memory_bytes` is the proportional share (PSS) of its process and all below it, where the system
-    tells it, else the resident size; None where the service does not run. The last five fields are
+    tells it, else the resident size; None where the service does not run. The last six fields are
     those of its Condition."""
 
     name: str
@@ -38,6 +38,7 @@ class ServiceStatus:
     told: str
     log_line: str
     next_command: str
+    log_tail: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -102,6 +103,7 @@ def _service_status(service: Service, found: Condition, conn: Connections, obser
         told=found.told,
         log_line=found.log_line,
         next_command=found.next_command,
+        log_tail=found.log_tail,
     )
 
 
@@ -171,15 +173,15 @@ def _cells(held: ServiceStatus) -> tuple[str, ...]:
 
 
 def describe_trouble(found: YardStatus) -> list[str]:
-    """Of each service that is not well: what was told, the last line of its log that matters, and the next command."""
+    """Of each service that is not well: what was told, what its log said last, and the next command."""
     bad = [held for held in found.services if held.state not in ("ready", "left out")]
-    return [
-        line
-        for held in bad
-        for line in (
-            f"{held.name} is {held.state}: {held.told}",
-            f"  last line of its log that matters: {held.log_line}" if held.log_line else "",
-            f"  next: {held.next_command}" if held.next_command else "",
-        )
-        if line
-    ]
+    return [line for held in bad for line in _trouble_of(held)]
+
+
+def _trouble_of(held: ServiceStatus) -> list[str]:
+    shows_tail = held.state in ("crash looping", "gave up") and held.log_tail
+    last = [f"  log: {line}" for line in held.log_tail] if shows_tail else []
+    if held.log_line and held.log_line not in (line.strip() for line in held.log_tail if shows_tail):
+        last.append(f"  last line of its log that matters: {held.log_line}")
+    next_line = [f"  next: {held.next_command}"] if held.next_command else []
+    return [f"{held.name} is {held.state}: {held.told}", *last, *next_line]

@@ -38,8 +38,8 @@ def test_a_service_that_answers_without_a_supervisor_is_ready_and_says_so():
     assert (found.state, found.told, found.next_command) == ("ready", UNSUPERVISED, "./invoke up")
 
 
-@pytest.mark.parametrize(("uptime_s", "state"), [(5.0, "starting"), (29.0, "starting"), (31.0, "not answering")])
-def test_a_service_that_does_not_answer_is_starting_for_half_a_minute(uptime_s, state):
+@pytest.mark.parametrize(("uptime_s", "state"), [(5.0, "starting"), (59.0, "starting"), (61.0, "not answering")])
+def test_a_service_that_does_not_answer_is_starting_for_a_minute(uptime_s, state):
     found = decided(running(uptime_s=uptime_s), answer=REFUSED)
     assert (found.state, found.told) == (state, REFUSED)
 
@@ -51,6 +51,13 @@ def test_a_service_that_is_held_back_says_when_it_is_started_and_what_its_log_sa
     assert found.told == "it ended 5 times soon after its start; next start in 4s"
     assert found.log_line == "OSError: [Errno 28] No space left on device"
     assert found.next_command == "./invoke why mlflow"
+
+
+def test_a_crash_loop_is_shown_with_the_last_lines_of_the_log():
+    lines = [f"line {number}" for number in range(9)] + ["", "modelyard: mlflow ended 5 times soon after its start"]
+    found = decided(running(uptime_s=2.0, waits_s=3.8, short_lives=5), answer=REFUSED, lines=lines)
+    assert found.log_tail == ("line 4", "line 5", "line 6", "line 7", "line 8")
+    assert found.log_line == "line 8"
 
 
 def test_between_two_crashes_it_is_still_a_crash_loop():
