@@ -12,6 +12,7 @@ from modelyard.errors import ServiceFailed, WaitTimeout
 from modelyard.services.service import Service
 from modelyard.settings import Settings
 from modelyard.waiting import wait_until
+from modelyard.yard import marks
 from modelyard.yard.observation import ask
 from modelyard.yard.plan import Plan, find_ready_to_start
 from modelyard.yard.supervision import Program, supervisor_of
@@ -30,6 +31,12 @@ def execute(conn: Connections, services: Sequence[Service], plan: Plan, settings
         ServiceFailed: names every service that failed, with its log, and those not started because of it.
     """
     by_name = {service.name: service for service in services}
+
+    def bring(name: str) -> None:
+        if name in plan.starts:
+            marks.end(plan.ends_before(name), deadline_s=settings.stop_deadline_s)
+        make_ready(conn, by_name[name], name in plan.starts, deadline)
+
     needs = {service.name: service.needs for service in services}
     deadline = time.monotonic() + settings.up_deadline_s
     ready: set[str] = set()
@@ -41,7 +48,7 @@ def execute(conn: Connections, services: Sequence[Service], plan: Plan, settings
         while True:
             for name in find_ready_to_start(needs, ready, ready | set(failed) | set(running.values())):
                 view.show(name, "starting", by_name[name].summary)
-                running[pool.submit(make_ready, conn, by_name[name], name in plan.starts, deadline)] = name
+                running[pool.submit(bring, name)] = name
             if not running:
                 break
             for future in wait(running, return_when=FIRST_COMPLETED).done:

@@ -82,6 +82,21 @@ class Plan:
         return "\n".join([*ended, str(self.supervisor), *map(str, self.services)])
 
     @property
+    def ends_first(self) -> tuple[Marked, ...]:
+        """Strays that are ended before anything is started."""
+        return tuple(stray for stray in self.end if not self._has_successor(stray))
+
+    def ends_before(self, service: str) -> tuple[Marked, ...]:
+        """Strays that go on until this service is about to be started.
+
+        What a killed supervisor has left still does its work: a gateway answers until the moment of its successor.
+        """
+        return tuple(stray for stray in self.end if stray.service == service and self._has_successor(stray))
+
+    def _has_successor(self, stray: Marked) -> bool:
+        return self.supervisor.verb == "start" and stray.service in {operation.target for operation in self.services}
+
+    @property
     def starts(self) -> tuple[str, ...]:
         """Services that are not running now, or will not be for a moment."""
         return tuple(operation.target for operation in self.services if operation.verb != "keep")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import platform
-import shutil
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -147,14 +146,12 @@ def carry_out(
     """End strays, write files, and start what the plan says, in the order of needs."""
     if plan.end:
         view.say(f"ending {len(plan.end)} processes that an earlier life of this yard left")
-        marks.end(plan.end, deadline_s=settings.stop_deadline_s)
+        marks.end(plan.ends_first, deadline_s=settings.stop_deadline_s)
     local.write_access(conn, settings, fresh_certificate="serving" in plan.starts)
     write_files(conn, settings, started.values())
     digests = {name: process_digest(conn, settings, *held) for name, held in started.items()}
     write_private(conn.layout.config / "supervisord.conf", supervision.render_configuration(conn, settings, digests))
     if plan.supervisor.verb == "start":
-        shutil.rmtree(conn.layout.runtime, ignore_errors=True)
-        conn.layout.runtime.mkdir(mode=0o700)
         supervision.start_supervisor(conn, settings)
     else:
         stop_changed(conn, plan)

@@ -52,6 +52,21 @@ def test_children_of_a_killed_supervisor_are_ended_and_started_anew():
     ]
 
 
+def test_what_a_killed_supervisor_has_left_goes_on_until_its_successor_is_started():
+    marked = [process(9, "supervisor"), process(11, "objectstore"), process(12, "gone"), process(13, "serving")]
+    plan = plan_up([STORE, SERVING], Observed(None, {}, marked))
+    assert [ended.pid for ended in plan.ends_first] == [9, 12]
+    assert [ended.pid for ended in plan.ends_before("serving")] == [13]
+    assert {ended.pid for ended in plan.end} == {9, 11, 12, 13}
+
+
+def test_a_stray_beside_a_living_supervisor_is_ended_before_anything_is_started():
+    marked = [process(10, "supervisor"), process(14, "serving"), process(15, "serving", 10)]
+    plan = plan_up([SERVING], Observed(10, {"serving": running(15, "b1", ready=False)}, marked))
+    assert [ended.pid for ended in plan.ends_first] == [14]
+    assert plan.ends_before("serving") == ()
+
+
 def test_model_servers_outlive_a_killed_supervisor_and_their_parent_does_not():
     served = process(13, "replicas", 12, leads_session=True)
     adopted = process(14, "replicas", leads_session=True)
