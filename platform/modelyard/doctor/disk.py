@@ -34,6 +34,8 @@ def gather_room(uses: Iterable[tuple[str, Path]]) -> list[Room]:
     for use, path in uses:
         near = nearest(path)
         held = os.statvfs(near)
+        if not held.f_blocks:  # a file system of the kernel's own tells no size
+            continue
         inodes = held.f_favail if held.f_files else None
         found.append(Room(use, path, near.stat().st_dev, held.f_bavail * held.f_frsize, inodes))
     return found
@@ -54,26 +56,29 @@ def _is_seen(path: Path) -> bool:
 def decide_disk(rooms: Iterable[Room], system: System) -> list[Finding]:
     """One finding a file system: the worst of what lies on it."""
     held = {room.device: room for room in reversed(list(rooms))}
-    found = [finding for room in held.values() if (finding := _decide_room(room))]
-    least = min(held.values(), key=lambda room: room.free_bytes)
-    return found or [fine("disk", f"{tell_bytes(least.free_bytes)} free")]
+    found = [finding for room in held.values() if (finding := _decide_room(room, system))]
+    if found or not held:
+        return found or [fine("disk", "the system tells no size")]
+    return [fine("disk", f"{tell_bytes(min(room.free_bytes for room in held.values()))} free")]
 
 
-def _decide_room(room: Room) -> Finding | None:
-    look = f"du -xh -d1 {_shown(room.path)} 2>/dev/null | sort -h | tail"
+def _decide_room(room: Room, system: System) -> Finding | None:
+    look = f"du -xh -d1 '{nearest(room.path)}' 2>/dev/null | sort -h | tail"
+    if room.path.is_relative_to(system.home):
+        look = "rm -rf ~/.cache/uv ~/.cache/pip; du -xh -d1 ~ 2>/dev/null | sort -h | tail"
     if room.free_bytes < NOTHING_GOES_BYTES:
         return problem(
             "disk",
             f"Only {tell_bytes(room.free_bytes)} are free for the {room.use} ({room.path}).",
             "databases and logs cannot be written",
-            look if room.use == "folder for sockets" else f"{look}; uv cache clean",
+            look,
         )
     if room.inodes is not None and room.inodes < FEW_INODES:
         return problem(
             "disk",
             f"Only {room.inodes} more files fit into the file system of the {room.use} ({room.path}).",
             "a full list of files is as bad as a full disk",
-            "df -i; uv cache clean",
+            f"df -i; {look}",
         )
     if room.free_bytes < COMFORT_BYTES:
         return warning(
@@ -84,7 +89,3 @@ def _decide_room(room: Room) -> Finding | None:
             look,
         )
     return None
-
-
-def _shown(path: Path) -> str:
-    return f"'{nearest(path)}'"

@@ -118,18 +118,19 @@ def classify_trouble(error: BaseException) -> str:
         chain.append(held)
         held = held.__cause__ or held.__context__
     told = " / ".join(str(each) for each in chain)
-    kinds = " ".join(type(each).__name__ for each in chain)
-    if any(isinstance(each, ssl.SSLCertVerificationError) for each in chain) or "CERTIFICATE_VERIFY" in told:
-        return "certificate"
-    if any(isinstance(each, socket.gaierror) for each in chain):
-        return "name"
-    if re.search(r"\b407\b|[Pp]roxy [Aa]uthentication", told):
-        return "proxy"
-    if any(isinstance(each, ConnectionRefusedError) for each in chain) or "refused" in told:
-        return "refused"
-    if "Timeout" in kinds:
-        return "silent"
-    return told.split(" / ")[0] or type(error).__name__
+
+    def is_any(*kinds: type[BaseException]) -> bool:
+        return any(isinstance(each, kinds) for each in chain)
+
+    signs = {
+        "certificate": is_any(ssl.SSLCertVerificationError) or "CERTIFICATE_VERIFY" in told,
+        "bundle": is_any(FileNotFoundError),
+        "name": is_any(socket.gaierror),
+        "proxy": bool(re.search(r"\b407\b|[Pp]roxy [Aa]uthentication", told)),
+        "refused": is_any(ConnectionRefusedError) or "refused" in told,
+        "silent": any("Timeout" in type(each).__name__ for each in chain),
+    }
+    return next((name for name, met in signs.items() if met), str(error) or type(error).__name__)
 
 
 WORDS = {
@@ -137,6 +138,7 @@ WORDS = {
     "refused": "it refuses connections",
     "silent": f"no answer within {ANSWER_S:.0f} s",
     "certificate": "its certificate is not trusted here",
+    "bundle": "the file of certificates that a variable names is not there",
     "proxy": "the proxy asks for a password",
 }
 
@@ -167,17 +169,25 @@ def decide_network(
         return [fine("network", "not asked (MODELYARD_OFFLINE)")]
     if not failed:
         return [fine("network", f"answers: {answering}")]
-    if any(reply.trouble == "certificate" for reply in failed):
-        return [_untrusted(failed, bundle)]
-    if any(reply.trouble == "proxy" or reply.status == 407 for reply in failed):
-        return [_wants_password(failed[0])]
     told = "; ".join(dict.fromkeys(tell_reply(reply) for reply in failed))
     if answering and all(reply.use in optional for reply in failed):
         return [fine("network", f"answers: {answering}; only what is optional is out of reach ({told})")]
+    return [_explain(failed, told, answering, bundle)]
+
+
+def _explain(failed: list[Reply], told: str, answering: str, bundle: str) -> Finding:
+    """By the trouble that has a remedy of its own, else what is out of reach."""
+    if any(reply.trouble == "certificate" for reply in failed):
+        return _untrusted(failed, bundle)
+    if any(reply.trouble == "proxy" or reply.status == 407 for reply in failed):
+        return _wants_password(failed[0])
+    if all(reply.trouble == "bundle" for reply in failed):
+        found = f"Nobody could be asked: {WORDS['bundle']}."
+        return warning("network", found, "encrypted connections need one", "unset SSL_CERT_FILE SSL_CERT_DIR")
     uses = ", ".join(reply.use for reply in failed)
     found = f"Out of reach: {told}." if answering else f"There seems to be no network ({told})."
     ask_again = f"curl -sSI {shlex.quote(hide_password(failed[0].address))}"
-    return [warning("network", found, f"what is not here yet cannot be fetched ({uses})", ask_again)]
+    return warning("network", found, f"what is not here yet cannot be fetched ({uses})", ask_again)
 
 
 def _wants_password(reply: Reply) -> Finding:

@@ -78,14 +78,14 @@ def decide_programs(programs: Programs, replies: Iterable[Reply], system: System
     """What is missing and cannot be had is a problem, unless the yard does without."""
     said = {reply.address: reply for reply in replies}
     needed = {name: addresses for name, addresses in programs.missing.items() if name not in OPTIONAL}
-    found = []
+    troubles: dict[str, list[str]] = {}
     for name, addresses in needed.items():
         held = [said[address] for address in addresses if address in said]
         if not any(reply.answers for reply in held):
             why = "; ".join(map(tell_reply, held)) or ("no network is used" if addresses else "no release is pinned")
-            found.append(_out_of_reach(name, why, system))
-    if found:
-        return found
+            troubles.setdefault(why, []).append(name)
+    if troubles:
+        return [_out_of_reach(names, why, system) for why, names in troubles.items()]
     if needed:
         return [
             warning(
@@ -99,8 +99,9 @@ def decide_programs(programs: Programs, replies: Iterable[Reply], system: System
     return [fine("programs", f"{', '.join(programs.here)}{without}")]
 
 
-def _out_of_reach(name: str, why: str, system: System) -> Finding:
-    found = f"{name} is not here and is not to be had ({why})."
-    by_mirror = f"MODELYARD_MIRROR=/path/of/a/mirror ./invoke fetch {name}"
-    command = f"brew install {name}" if system.kind == "darwin" else by_mirror
-    return problem("programs", found, "the yard cannot start without it", command)
+def _out_of_reach(names: list[str], why: str, system: System) -> Finding:
+    are = "are" if len(names) > 1 else "is"
+    found = f"{' and '.join(names)} {are} not here and {are} not to be had ({why})."
+    by_mirror = "MODELYARD_MIRROR=/path/of/a/mirror ./invoke fetch"
+    command = f"brew install {' '.join(names)}" if system.kind == "darwin" else by_mirror
+    return problem("programs", found, "the yard cannot start without", command)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib.util
 import platform
+import shlex
+import shutil
 import struct
 import subprocess
 import sys
@@ -17,12 +19,12 @@ from modelyard.doctor.system import System
 OLDEST, NEWEST = (3, 11), (3, 13)
 NEEDED = ("_bz2", "_ctypes", "_hashlib", "_lzma", "_sqlite3", "_ssl", "zlib")
 """C modules that a Python lacks when it was built without their libraries (pyenv on a fresh machine)."""
-ANOTHER = 'uv python install 3.12 && MODELYARD_PYTHON="$(uv python find 3.12)" ./invoke doctor'
 
 
 @dataclass(frozen=True)
 class PythonFacts:
-    """The Python that runs this. `stamp_holds`: whether the environment was made from this checkout's lock."""
+    """The Python that runs this. `stamp_holds`: whether the environment was made from this checkout's lock; `uv`: the
+    program that can get another Python."""
 
     version: tuple[int, int, int]
     executable: Path
@@ -30,6 +32,12 @@ class PythonFacts:
     missing: tuple[str, ...] = ()
     translated: bool = False
     stamp_holds: bool = True
+    uv: str = "uv"
+
+    @property
+    def another(self) -> str:
+        """A command that gets a Python that fits, and goes on with it."""
+        return f'{self.uv} python install 3.12 && MODELYARD_PYTHON="$({self.uv} python find 3.12)" ./invoke doctor'
 
 
 def gather_python() -> PythonFacts:
@@ -41,6 +49,7 @@ def gather_python() -> PythonFacts:
         missing=tuple(name for name in NEEDED if importlib.util.find_spec(name) is None),
         translated=_is_translated(),
         stamp_holds=_stamp_holds(Path(sys.prefix)),
+        uv=shlex.quote(shutil.which("uv") or "uv"),
     )
 
 
@@ -68,7 +77,9 @@ def decide_python(facts: PythonFacts, system: System) -> list[Finding]:
     """One finding: the first thing that is wrong, for all have the same remedy."""
     told = ".".join(map(str, facts.version))
     if not OLDEST <= facts.version[:2] <= NEWEST:
-        return [problem("python", f"Python is {told}.", "the packages exist for 3.11, 3.12 and 3.13 only", ANOTHER)]
+        return [
+            problem("python", f"Python is {told}.", "the packages exist for 3.11, 3.12 and 3.13 only", facts.another)
+        ]
     if facts.translated:
         return [
             problem(
@@ -79,7 +90,7 @@ def decide_python(facts: PythonFacts, system: System) -> list[Finding]:
             )
         ]
     if facts.bits != 64:
-        return [problem("python", f"Python {told} has {facts.bits} bits.", "the packages need 64 bits", ANOTHER)]
+        return [problem("python", f"Python {told} has {facts.bits} bits.", "the packages need 64 bits", facts.another)]
     if facts.missing:
         names = ", ".join(name.lstrip("_") for name in facts.missing)
         return [
@@ -87,7 +98,7 @@ def decide_python(facts: PythonFacts, system: System) -> list[Finding]:
                 "python",
                 f"Python {told} ({facts.executable}) was built without {names}.",
                 "MLflow, pandas and downloads need them",
-                ANOTHER,
+                facts.another,
             )
         ]
     if not facts.stamp_holds:

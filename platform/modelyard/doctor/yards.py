@@ -12,6 +12,7 @@ from modelyard.connections import FOLDER_VARIABLE, MARK_VARIABLE, REPOSITORY
 from modelyard.doctor.finding import Finding, fine, problem, tell_bytes, warning
 from modelyard.doctor.system import System
 
+PARTS_NOTICED_BYTES = 50_000_000
 OLD_S = 3600.0
 """A part of a download that has not grown for so long is not being loaded."""
 
@@ -107,45 +108,49 @@ def _old_parts(cache: Path) -> tuple[tuple[Path, ...], int]:
 
 def decide_leftovers(held: Leftovers, system: System) -> list[Finding]:
     """Orphans hold ports and memory; other yards only memory; the rest is room on disk."""
-    found: list[Finding] = []
-    for family in held.families:
-        many = f"{len(family.pids)} process{'es' * (len(family.pids) > 1)}"
-        names = ", ".join(family.names[:4]) + ", ..." * (len(family.names) > 4)
-        took = f"{many} ({names}; {tell_bytes(family.memory_bytes)})"
-        pids = " ".join(map(str, family.pids))
-        if family.state == "orphans":
-            where = family.folder or "a yard without a folder"
-            found.append(
-                problem(
-                    "leftovers",
-                    f"{took} of a yard that is gone still run ({where}).",
-                    "they hold ports and memory, and no `down` knows them any more",
-                    f"kill {pids}; sleep 3; kill -9 {pids} 2>/dev/null",
-                )
-            )
-        elif family.state == "other":
-            folder = Path(family.folder)
-            found.append(
-                warning(
-                    "leftovers",
-                    f"Another yard of yours is up: {folder}, {took}.",
-                    "it takes memory from this one",
-                    f"MODELYARD_STATE_DIR={shlex.quote(str(folder.parent))} MODELYARD_NAME={folder.name} ./invoke down",
-                )
-            )
-    if held.parts_bytes > 50_000_000:
+    found = [_orphans(family) for family in held.families if family.state == "orphans"]
+    others = [family for family in held.families if family.state == "other"]
+    if others:
+        found.append(_others(others))
+    if held.parts_bytes > PARTS_NOTICED_BYTES:
         names = " ".join(shlex.quote(str(path)) for path in held.parts)
-        found.append(
-            warning(
-                "leftovers",
-                f"{len(held.parts)} downloads that were cut take {tell_bytes(held.parts_bytes)}.",
-                "nothing takes them up again after a long time",
-                f"rm -rf {names}",
-            )
-        )
+        told = f"{len(held.parts)} downloads that were cut take {tell_bytes(held.parts_bytes)}."
+        found.append(warning("leftovers", told, "nothing takes them up again after a long time", f"rm -rf {names}"))
     own = sum(len(family.pids) for family in held.families if family.state == "this")
     running = f"; this yard is up, with {own} processes" if own else ""
     return found or [fine("leftovers", f"no process of another yard{running}")]
+
+
+def _orphans(family: Family) -> Finding:
+    many = f"{len(family.pids)} process{'es' * (len(family.pids) > 1)}"
+    names = ", ".join(family.names[:4]) + ", ..." * (len(family.names) > 4)
+    pids = " ".join(map(str, family.pids))
+    still = "still run" if len(family.pids) > 1 else "still runs"
+    where = family.folder or "a yard without a folder"
+    return problem(
+        "leftovers",
+        f"{many} ({names}; {tell_bytes(family.memory_bytes)}) of a yard that is gone {still} ({where}).",
+        "they hold ports and memory, and no `down` knows them any more",
+        f"kill {pids}; sleep 3; kill -9 {pids} 2>/dev/null",
+    )
+
+
+def _others(families: list[Family]) -> Finding:
+    """All other yards in one finding: a person who has several knows it."""
+    size = tell_bytes(sum(family.memory_bytes for family in families))
+    folders = [Path(family.folder) for family in families]
+    who = f"{len(folders)} other yards of yours are up"
+    if len(folders) == 1:
+        who = f"Another yard of yours is up, {folders[0]}"
+    return warning(
+        "leftovers",
+        f"{who} ({size} of memory).",
+        "they take it from this one" if len(folders) > 1 else "it takes that from this one",
+        "; ".join(
+            f"MODELYARD_STATE_DIR={shlex.quote(str(folder.parent))} MODELYARD_NAME={folder.name} ./invoke down"
+            for folder in folders
+        ),
+    )
 
 
 @dataclass(frozen=True)

@@ -89,6 +89,12 @@ def test_room_on_disk(free_bytes, inodes, state):
     assert only(decide_disk([room(free_bytes, inodes=inodes)], LINUX)).state == state
 
 
+def test_a_full_home_is_told_which_caches_can_go():
+    held = Room("folder of yards", LINUX.home / ".local", 1, 0)
+    assert "rm -rf ~/.cache/uv" in only(decide_disk([held], LINUX)).next_command
+    assert "rm " not in only(decide_disk([room(0)], LINUX)).next_command
+
+
 def test_two_folders_on_one_full_disk_are_one_finding_of_the_first():
     finding = only(decide_disk([room(0), room(0, use="cache of programs")], LINUX))
     assert "folder of yards" in finding.found

@@ -129,6 +129,7 @@ ANSWERS = Reply("package registry", "https://pypi.org/simple", 200)
         (failing(status=407), "problem", "HTTPS_PROXY="),
         (failing(trouble="proxy"), "problem", "HTTPS_PROXY="),
         (failing(status=503), "warning", "HTTP 503"),
+        (failing(trouble="bundle"), "warning", "unset SSL_CERT_FILE"),
         (failing(status=404), "ok", ""),
         (failing(status=403), "ok", ""),
     ],
@@ -189,6 +190,12 @@ def test_a_program_that_is_missing_and_cannot_be_had_from_anywhere_is_a_problem(
     assert finding.state == "problem"
     assert "github.com: its name is not known; deb.debian.org: it refuses connections" in finding.found
     assert only(decide_programs(MISSING, replies, MAC)).next_command == "brew install prometheus"
+
+
+def test_programs_that_are_missing_for_one_reason_are_one_finding():
+    held = Programs((), {"prometheus": (GITHUB,), "alertmanager": (GITHUB,), "envoy": ()})
+    found = decide_programs(held, [NO_GITHUB], MAC)
+    assert [finding.next_command for finding in found] == ["brew install prometheus alertmanager", "brew install envoy"]
 
 
 def test_one_source_of_several_is_enough_and_the_program_is_fetched_beforehand():

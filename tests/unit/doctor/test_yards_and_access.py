@@ -32,6 +32,13 @@ def test_another_yard_is_taken_down_by_its_name_even_in_an_awkward_folder():
     assert finding.next_command == "MODELYARD_STATE_DIR='/home/ann/my yards' MODELYARD_NAME=other ./invoke down"
 
 
+def test_several_other_yards_are_one_finding_with_a_command_for_each():
+    yards = [Family(f"/y/{name}", "other", (41,), ("mlflow",), 1_000_000_000) for name in ("a", "b")]
+    finding = only(decide_leftovers(Leftovers(tuple(yards)), LINUX))
+    assert finding.found == "2 other yards of yours are up (2.0 GB of memory)."
+    assert finding.next_command.count("./invoke down") == 2
+
+
 def test_this_yard_s_own_processes_are_no_leftovers():
     assert only(decide_leftovers(Leftovers((Family("/y", "this", (41,)),)), LINUX)).state == "ok"
 
