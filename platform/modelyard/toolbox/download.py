@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
+import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,6 +26,8 @@ from modelyard.toolbox.pins import File
 from modelyard.toolbox.progress import Progress, describe_size
 
 if TYPE_CHECKING:
+    import ssl
+
     import httpx
 
 GONE = (404, 410)
@@ -51,19 +55,27 @@ class Stopped(Exception):
     """The download was told to stop; what has arrived stays for the next time."""
 
 
+@functools.cache
+def read_trusted(file: str, folder: str) -> ssl.SSLContext:
+    """What the system, its two variables (OpenSSL reads them by itself) and certifi trust; read once, it takes long."""
+    import ssl
+
+    import certifi
+
+    trusted = ssl.create_default_context()
+    trusted.load_verify_locations(certifi.where())
+    return trusted
+
+
 def make_client(limits: Limits) -> httpx.Client:
     """A client that goes by the proxies of the environment and trusts what the system and certifi trust.
 
     Raises:
         DownloadFailed: a proxy variable holds something that is no proxy.
     """
-    import ssl
-
-    import certifi
     import httpx
 
-    trusted = ssl.create_default_context()
-    trusted.load_verify_locations(certifi.where())
+    trusted = read_trusted(os.environ.get("SSL_CERT_FILE", ""), os.environ.get("SSL_CERT_DIR", ""))
     timeout = httpx.Timeout(limits.silence_s, connect=limits.connect_s, pool=None)
     try:
         return httpx.Client(timeout=timeout, verify=trusted, follow_redirects=True, headers={"User-Agent": "modelyard"})

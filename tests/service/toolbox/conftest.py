@@ -58,6 +58,8 @@ class Answer:
     """After so many bytes nothing more is sent until `go_on` is set."""
     go_on: threading.Event = field(default_factory=threading.Event)
     paused: threading.Event = field(default_factory=threading.Event)
+    moved_to: str = ""
+    """Another address, where the file is."""
     refusals: list = field(default_factory=list)
     """For each of the next requests: a status in place of the file."""
 
@@ -90,6 +92,9 @@ class Handler(BaseHTTPRequestHandler):
         publisher.headers.append(dict(self.headers))
         answer = publisher.files.get(path)
         status = answer.refusals.pop(0) if answer and answer.refusals else answer.status if answer else 404
+        if answer and answer.moved_to:
+            self._send(302, b"", {"Location": answer.moved_to})
+            return
         if status != 200:
             content = answer.content if answer and not answer.refusals and answer.status != 200 else b"no"
             self._send(status, content, answer.headers if answer else {})

@@ -116,6 +116,49 @@ def test_parts_of_two_files_do_not_fit_and_are_fetched_once_more(publisher, rele
     assert publisher.ranges()[-2:] == ["bytes=700000-", ""]
 
 
+def test_a_weak_tag_promises_nothing_and_is_not_sent(publisher, release, make_box):
+    publisher.publish(release, cuts=[700_000], etag='W/"one"')
+    make_box().find("prometheus")
+    assert publisher.ranges() == ["", "bytes=700000-"]
+    assert "If-Range" not in publisher.headers[-1]
+
+
+def test_a_network_that_brings_a_little_each_time_brings_all_in_the_end(publisher, release, make_box):
+    publisher.publish(release, cuts=[250_000] * 7)
+    make_box().find("prometheus")
+    assert len(publisher.asked) == 8, "more cuts than there are pauses"
+
+
+def test_a_publisher_that_sends_elsewhere_is_followed_and_the_rest_is_asked_for_there(
+    publisher, serve, release, make_box
+):
+    storage = serve()
+    storage.publish(release, cuts=[700_000])
+    publisher.publish(b"", moved_to=storage.address + "signed/prometheus-3.13.2.test.tar.gz")
+    make_box().find("prometheus")
+    assert storage.ranges() == ["", "bytes=700000-"]
+    assert len(publisher.asked) == 2, "an address that is signed for minutes is asked for anew"
+
+
+def test_a_fetch_that_ends_with_an_error_of_its_view_leaves_no_thread(publisher, release, make_box, view):
+    publisher.publish(release, pause_after=700_000)
+    view.show = interrupted
+    with pytest.raises(KeyboardInterrupt):
+        make_box().fetch_many(["prometheus"], view)
+    publisher.files["/prometheus-3.13.2.test.tar.gz"].go_on.set()
+    wait_until(
+        lambda: "fetch prometheus" not in {thread.name for thread in threading.enumerate()},
+        what="the thread",
+        deadline_s=30,
+    )
+    assert make_box().look("prometheus") is None
+
+
+def interrupted(service, state, told=""):
+    if "0.7 of" in told:
+        raise KeyboardInterrupt
+
+
 def test_a_server_that_knows_no_ranges_begins_anew(publisher, release, make_box):
     publisher.publish(release, cuts=[700_000], ranges=False)
     make_box().find("prometheus")
@@ -162,7 +205,9 @@ def test_a_slow_server_is_waited_for_and_its_progress_is_shown(publisher, releas
 def test_an_optional_program_that_is_slow_does_not_hold_the_yard_up_and_is_remembered(
     publisher, release, make_box, view, monkeypatch
 ):
-    monkeypatch.setattr("modelyard.toolbox.crew.PATIENCE_S", 0.5)
+    monkeypatch.setattr(
+        "modelyard.toolbox.crew.decide_too_slow", lambda done_bytes, *rest, **more: done_bytes >= 700_000
+    )
     answer = publisher.publish(release, pause_after=700_000)
     box = make_box(limits=Limits(silence_s=60.0), optional=True)
     assert box.fetch_many(["prometheus"], view) == {}
