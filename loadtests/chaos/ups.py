@@ -31,7 +31,7 @@ from modelyard.yard.down import take_down  # noqa: E402
 
 LATEST_KILL_S = 8.0
 """The first `up` is killed before this: later it is over on a machine that does nothing else."""
-UP_S = 180.0
+UP_S = 320.0
 
 
 def conduct(held: Bench, seeds: Sequence[int]) -> Iterator[Run]:
@@ -95,6 +95,7 @@ def start_up(held: Bench) -> subprocess.Popen[str]:
         "MODELYARD_NAME": held.settings.name,
         "MODELYARD_STATE_DIR": str(held.settings.state_dir),
         "MODELYARD_PORTS": "auto",
+        "MODELYARD_UP_DEADLINE_S": str(held.settings.up_deadline_s),
     }
     argv = [sys.executable, "-m", "invoke", "up"]
     return subprocess.Popen(
