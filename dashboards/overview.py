@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from dashboards.frame import board
-from dashboards.panels import Limit, bars, graph, number, stretches, table
+from dashboards.panels import Limit, graph, number, stretches, table
 
 TITLE = "Overview"
 PER_SERVICE = "namespace, inferenceservice"
@@ -47,7 +47,7 @@ MODELS = [
         ],
         labels={"namespace": "namespace", "inferenceservice": "InferenceService", "model_version": "model version"},
         span=24,
-        height=6,
+        height=5,
         empty="no InferenceService yet: ./invoke promote",
     ),
 ]
@@ -84,12 +84,12 @@ CALLERS = [
         limit=Limit(0.01),
         empty="no requests in this time",
     ),
-    bars(
+    graph(
         "How many replicas are ready?",
-        "Model servers that can answer, of each InferenceService. 0 where it sleeps (minReplicas 0): the next request"
-        " wakes it.",
-        f"sum by ({PER_SERVICE}) (modelyard:replicas_ready)",
-        "{{inferenceservice}}",
+        "Model servers that can answer, of each InferenceService: they follow the load. 0 where it sleeps"
+        " (minReplicas 0): the next request wakes it.",
+        [(f"sum by ({PER_SERVICE}) (modelyard:replicas_ready)", "{{inferenceservice}}")],
+        unit="short",
         empty="no InferenceService yet",
     ),
 ]

@@ -45,7 +45,9 @@ def _panels(panels: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
 
 
 def _as_shown(target: dict[str, Any], filled: dict[str, str]) -> str:
-    promql = re.sub(r"\$\{?(\w+)\}?", lambda found: _fill(found.group(1), filled, target["expr"]), target["expr"])
+    promql = re.sub(
+        r"\$\{?([A-Za-z_]\w*)\}?", lambda found: _fill(found.group(1), filled, target["expr"]), target["expr"]
+    )
     return promql if target.get("instant") else f"last_over_time(({promql})[{filled['__range']}:])"
 
 

@@ -47,12 +47,18 @@ NOW = [
     ),
 ]
 
+
+def numbered(series: str) -> str:
+    """A series of the chosen service by the number at the end of each revision's name, which is all that differs."""
+    return f'label_replace({series}{{{SERVICE}}}, "number", "$1", "revision", ".*-([0-9]+)")'
+
+
 TRAFFIC = [
     graph(
         "Who answers?",
         "How the gateway really split the requests. During a canary the new revision's part grows from below; with few"
         " requests it scatters, and without any there is nothing to see.",
-        [(f"modelyard:traffic_ratio{{{SERVICE}}}", "{{revision}}")],
+        [(numbered("modelyard:traffic_ratio"), "revision {{number}}")],
         unit="percentunit",
         top=1,
         stacked=True,
@@ -100,10 +106,10 @@ LATENCY = [
         "Half of the requests were faster than p50, 99 of 100 faster than p99. Estimated from buckets, so fine"
         " differences are not real. The model's own part is what its server measured.",
         [
-            (f"modelyard:latency_seconds:p50{{{SERVICE}}}", "p50 {{revision}}"),
-            (f"modelyard:latency_seconds:p95{{{SERVICE}}}", "p95 {{revision}}"),
-            (f"modelyard:latency_seconds:p99{{{SERVICE}}}", "p99 {{revision}}"),
-            (f"modelyard:predict_seconds:p95{{{SERVICE}}}", "p95 in the model {{revision}}"),
+            (numbered("modelyard:latency_seconds:p50"), "p50 {{number}}"),
+            (numbered("modelyard:latency_seconds:p95"), "p95 {{number}}"),
+            (numbered("modelyard:latency_seconds:p99"), "p99 {{number}}"),
+            (numbered("modelyard:predict_seconds:p95"), "p95 in the model {{number}}"),
         ],
         unit="s",
         empty="no requests in this time",
@@ -114,7 +120,7 @@ ERRORS_AND_REPLICAS = [
     graph(
         "Which revision fails?",
         "Part of each revision's requests that were answered with 500 or above; the dashed line is one in a hundred.",
-        [(f"modelyard:error_ratio{{{SERVICE}}}", "{{revision}}")],
+        [(numbered("modelyard:error_ratio"), "revision {{number}}")],
         unit="percentunit",
         limit=Limit(0.01),
     ),
@@ -123,8 +129,8 @@ ERRORS_AND_REPLICAS = [
         "The gap from requested to ready is the time that replicas take to start. Why there are as many as there are:"
         " dashboard Autoscaling.",
         [
-            (f"modelyard:replicas_requested{{{SERVICE}}}", "requested {{revision}}"),
-            (f"modelyard:replicas_ready{{{SERVICE}}}", "ready {{revision}}"),
+            (numbered("modelyard:replicas_requested"), "requested {{number}}"),
+            (numbered("modelyard:replicas_ready"), "ready {{number}}"),
         ],
         unit="short",
     ),
@@ -133,8 +139,8 @@ ERRORS_AND_REPLICAS = [
         "In flight is what the gateway has passed on; held is what the activator keeps until a replica is ready."
         " Numbers that keep growing say that replicas are too few or too slow.",
         [
-            (f"modelyard:requests_in_flight{{{SERVICE}}}", "in flight {{revision}}"),
-            (f"modelyard:requests_queued{{{SERVICE}}}", "held {{revision}}"),
+            (numbered("modelyard:requests_in_flight"), "in flight {{number}}"),
+            (numbered("modelyard:requests_queued"), "held {{number}}"),
         ],
         unit="short",
         span=24,

@@ -18,7 +18,7 @@ MOST_QUERIES = 4
 MOST_PANELS = 14
 SMALLEST_WIDTH, SMALLEST_HEIGHT = 4, 4
 PLACE = re.compile(r"\{\{\s*(\w+)\s*\}\}")
-VARIABLE = re.compile(r"\$\{?(\w+)\}?")
+VARIABLE = re.compile(r"\$\{?([A-Za-z_]\w*)\}?")
 
 
 def find_problems(dashboard: Json) -> list[str]:

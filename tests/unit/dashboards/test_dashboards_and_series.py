@@ -82,7 +82,8 @@ def test_a_panel_reads_only_series_that_the_list_has_and_labels_that_they_carry(
         names = series_in(target["expr"])
         assert names, target
         assert names <= set(RECORDED)
-        carried = {label for name in names for label in RECORDED[name].labels}
+        made = re.findall(r'label_replace\(.*?, "(\w+)", "\$1"', target["expr"])
+        carried = {label for name in names for label in RECORDED[name].labels} | set(made)
         assert set(re.findall(r"(\w+)=~?", without_strings)) <= carried
         if "sum(" not in target["expr"]:
             assert set(re.findall(r"\{\{(\w+)\}\}", target["legendFormat"])) <= carried
