@@ -67,10 +67,10 @@ def steady_traffic(yard, rows):
     sender = threading.Thread(target=send)
     sender.start()
     try:
-        wait_until(lambda: counted["answered"] >= 20, what="traffic", deadline_s=30)
+        wait_until(lambda: counted["answered"] >= 20, what="traffic", deadline_s=120)
         yield counted
         done = counted["answered"] + 20
-        wait_until(lambda: counted["answered"] >= done, what="traffic after the kill", deadline_s=60)
+        wait_until(lambda: counted["answered"] >= done, what="traffic after the kill", deadline_s=180)
     finally:
         ended.set()
         sender.join()
@@ -99,7 +99,7 @@ def drained(yard):
     wait_until(
         lambda: not any(yard.monitor().status()["backlog"].values()) or None,
         what="the monitor's backlog",
-        deadline_s=60,
+        deadline_s=180,
     )
     return total_rows(yard)
 
@@ -136,9 +136,9 @@ def test_nothing_that_was_acknowledged_is_lost(story_yard, rows, name, capsys):
         wait_until(
             lambda: victim not in {held.pid for held in find_marked(story_yard.conn.layout.yard_id)} or None,
             what=f"{name} to end",
-            deadline_s=10,
+            deadline_s=30,
         )
-        wait_until(lambda: observe(story_yard.settings).ready or None, what=f"{name} to come back", deadline_s=60)
+        wait_until(lambda: observe(story_yard.settings).ready or None, what=f"{name} to come back", deadline_s=180)
     seen = drained(story_yard) - rows_before
     with capsys.disabled():
         print(
