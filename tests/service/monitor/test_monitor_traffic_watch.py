@@ -46,7 +46,7 @@ class KubernetesApi:
     def start(self) -> None:
         self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()), daemon=True)
         self._thread.start()
-        wait_until(self._answers, what="the Kubernetes API", deadline_s=20)
+        wait_until(self._answers, what="the Kubernetes API", deadline_s=60)
 
     async def _serve(self) -> None:
         app = create_app(Store(self._path), token=TOKEN)
@@ -131,6 +131,12 @@ def versions_with_series(monitor) -> set[str]:
     }
 
 
+def told(monitor, name: str, *labels: str) -> set[tuple[str, ...]]:
+    """Values of these labels of each series of a name."""
+    lines = [line for line in monitor.metrics() if line.startswith(f"modelyard_monitor_{name}{{")]
+    return {tuple(line.partition(f'{label}="')[2].partition('"')[0] for label in labels) for line in lines}
+
+
 def in_traffic(monitor) -> dict[str, bool]:
     return {held["model_version"]: held["in_traffic"] for held in monitor.status()["versions"]}
 
@@ -153,12 +159,29 @@ def test_series_follow_the_traffic_through_canary_promotion_and_a_lost_api(monit
     split = [{"revisionName": TWO, "percent": 10, "latestRevision": True}, {"revisionName": ONE, "percent": 90}]
     api.deploy("2", created=TWO, traffic=split)
     wait_series(monitor, "1", "2")
+    assert told(monitor, "revision_info", "revision", "model_version") == {(ONE, "1"), (TWO, "2")}
+    wait_until(
+        lambda: (
+            told(monitor, "traffic_change_timestamp_seconds", "model_version", "change")
+            == {("1", "promoted"), ("2", "canary")}
+        ),
+        what="the canary to be told",
+        deadline_s=30,
+    )
     monitor.kill()
     monitor.start()
     wait_series(monitor, "1", "2")
     api.deploy("2", created=TWO, traffic=[{"revisionName": TWO, "percent": 100, "latestRevision": True}])
     wait_series(monitor, "2")
     assert in_traffic(monitor) == {"1": False, "2": True}
+    wait_until(
+        lambda: (
+            told(monitor, "traffic_change_timestamp_seconds", "model_version", "change")
+            == {("1", "promoted"), ("2", "canary"), ("2", "promoted")}
+        ),
+        what="the promotion to be told",
+        deadline_s=30,
+    )
     api.stop()
     wait_until(lambda: "did not answer" in monitor.log.read_text(), what="the loss to be noticed", deadline_s=30)
     assert in_traffic(monitor) == {"1": False, "2": True}
