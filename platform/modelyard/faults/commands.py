@@ -55,7 +55,11 @@ def make_fault(settings: Settings, kind: str, *, how: str = "", name: str = "") 
             held=prepared.held,
         )
         write_records(faults_file(conn), [*read_records(faults_file(conn)), record])
-        fault.make(conn, settings, record, say)
+        try:
+            fault.make(conn, settings, record, say)
+        except YardError:
+            say(f"begun, and not done; what was begun is undone by {record.undo}")
+            raise
     return record
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import secrets
 import shutil
@@ -38,10 +39,12 @@ class BytesChanged(Fault):
     def prepare(self, conn: Connections, settings: Settings, name: str) -> Prepared:
         """Keep the file as it is."""
         service = _registered(pick(conn, settings, name))
+        replicas_of(service)
         uri, store = service.model["storageUri"], _store(conn)
-        sizes = {key: int(info.get("size") or 0) for key, info in store.find(_plain(uri), detail=True).items()}
-        key = max(sizes, key=sizes.__getitem__)
-        content: bytes = store.cat_file(key)
+        with _store_errors():
+            sizes = {key: int(info.get("size") or 0) for key, info in store.find(_plain(uri), detail=True).items()}
+            key = max(sizes, key=sizes.__getitem__)
+            content: bytes = store.cat_file(key)
         folder = kept_folder(conn, self.kind)
         folder.mkdir(parents=True, exist_ok=True)
         kept = folder / f"{secrets.token_hex(4)}-{Path(key).name}"
@@ -60,9 +63,11 @@ class BytesChanged(Fault):
     def make(self, conn: Connections, settings: Settings, record: FaultRecord, say: Say) -> None:
         """Change the object, drop the yard's cached copy, and end the replicas that have the model loaded."""
         store, held = _store(conn), record.held
-        store.pipe_file(held["object"], flipped((conn.layout.folder / held["kept"]).read_bytes()))
+        with _store_errors():
+            store.pipe_file(held["object"], flipped((conn.layout.folder / held["kept"]).read_bytes()))
         drop_cached(conn.layout.data("serving") / "models", held["digest"])
-        end_replicas(replicas_of(pick(conn, settings, held["name"])))
+        with contextlib.suppress(FaultNotMade):  # it has gone to sleep meanwhile: the next request wakes none
+            end_replicas(replicas_of(pick(conn, settings, held["name"])))
 
     def undo(self, conn: Connections, settings: Settings, record: FaultRecord, say: Say) -> str:
         """Put the bytes back where nobody has written others meanwhile, and wait until a replica has loaded them."""

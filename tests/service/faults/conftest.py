@@ -6,7 +6,6 @@ import pytest
 
 from modelyard.registry import register
 from modelyard.registry.deployment import manifest
-from modelyard.registry.promotion import promote
 from modelyard.settings import load_settings
 from modelyard.testing import Yard, running_yard
 from modelyard.workspace import ensure_workspace
@@ -19,6 +18,5 @@ def lesson(tmp_path_factory) -> Iterator[Yard]:
         workspace = ensure_workspace(held.conn)
         workspace.add_data_version("v1")
         version = register(held.conn, workspace.train())
-        promote(held.conn, "flights", version.version, "production", "To have something to break")
-        held.deploy(manifest(held.conn, "flights", "production"))
+        held.deploy(manifest(held.conn, "flights", version.version))
         yield held

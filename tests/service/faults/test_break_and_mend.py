@@ -36,6 +36,7 @@ class Lesson:
         return f"{self.kind}-{self.how}"
 
 
+DEADLINE_S = 120
 FLIGHTS = "isvc default/flights"
 LESSONS = (
     Lesson(
@@ -87,24 +88,24 @@ def test_what_is_broken_is_named_by_its_true_cause_and_is_gone_when_it_is_mended
         found = found_by_why(lesson, lesson_of.subject)
         return found if found and lesson_of.cause in found[0].cause else None
 
-    blind, told = wait_until(named, what=f"why to say {lesson_of.cause!r}", deadline_s=60, interval_s=0.3)
+    blind, told = wait_until(named, what=f"why to say {lesson_of.cause!r}", deadline_s=DEADLINE_S, interval_s=0.3)
     assert blind.next_command.startswith(lesson_of.command)
     assert told.cause == blind.cause
     assert told.fault == made
     assert told.next_command == f"./invoke mend {lesson_of.kind}"
     if lesson_of.alert:
-        wait_until(lambda: lesson_of.alert in alerts(lesson), what=f"alert {lesson_of.alert}", deadline_s=60)
+        wait_until(lambda: lesson_of.alert in alerts(lesson), what=f"alert {lesson_of.alert}", deadline_s=DEADLINE_S)
 
     assert mend_faults(lesson.settings) == [made]
     assert in_force(lesson.conn) == []
     wait_until(
         lambda: found_by_why(lesson, lesson_of.subject) is None,
         what="why to find nothing",
-        deadline_s=60,
+        deadline_s=DEADLINE_S,
         interval_s=0.3,
         last_answer=lambda: str(found_by_why(lesson, lesson_of.subject)),
     )
-    wait_until(lambda: lesson_of.alert not in alerts(lesson), what=f"{lesson_of.alert} to end", deadline_s=60)
+    wait_until(lambda: lesson_of.alert not in alerts(lesson), what=f"{lesson_of.alert} to end", deadline_s=DEADLINE_S)
     assert len(lesson.predict("flights", [{"carrier": "UA", "dep_delay": 12.0}])) == 1
     assert not [path for path in (lesson.conn.layout.folder / "faults").rglob("*") if path.is_file()]
 
