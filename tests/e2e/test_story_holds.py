@@ -78,7 +78,7 @@ def test_every_panel_of_a_dashboard_has_data(told, story_yard, invoke, dashboard
 
     assert told.code == 0
     assert invoke(story_yard, "predict", "--rows", "2").code == 0
-    wait_until(lambda: not silent(), what=f"data in {dashboard.stem}", deadline_s=20, last_answer=lambda: str(silent()))
+    wait_until(lambda: not silent(), what=f"data in {dashboard.stem}", deadline_s=60, last_answer=lambda: str(silent()))
 
 
 def test_status_tells_of_the_service_that_the_story_left(told, story_yard, invoke):

@@ -172,12 +172,12 @@ class Rig:
 
     def start_envoy(self):
         self._start("envoy", self.envoy_argv(self.admin))
-        wait_until(lambda: accepts(self.gateway_port) and accepts(self.admin), what="Envoy", deadline_s=20)
+        wait_until(lambda: accepts(self.gateway_port) and accepts(self.admin), what="Envoy", deadline_s=60)
 
     def start_activator(self):
         sockets = ("--socket", str(self.http), "--control", str(self.control), "--limit", str(LIMIT))
         self._start("activator", [sys.executable, "-m", "modelyard.serving.activator", *sockets])
-        wait_until(lambda: accepts(self.http), what="the activator", deadline_s=20)
+        wait_until(lambda: accepts(self.http), what="the activator", deadline_s=60)
 
     def _start(self, name, argv):
         with (self.folder / f"{name}.log").open("ab") as log:

@@ -72,7 +72,7 @@ class LiveApi:
 
     def await_watch(self) -> None:
         """Wait until a client is watching; kubectl drops a change between its first answer and its watch."""
-        wait_until(lambda: self.in_store(lambda store: bool(store._waiting)), what="a watch to begin", deadline_s=20)
+        wait_until(lambda: self.in_store(lambda store: bool(store._waiting)), what="a watch to begin", deadline_s=60)
 
     def clear(self) -> None:
         """Delete every InferenceService, pod and event."""
@@ -107,7 +107,7 @@ def live_api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveApi]:
     server, loop = uvicorn.Server(config), asyncio.new_event_loop()
     server_thread = threading.Thread(target=loop.run_until_complete, args=(server.serve([listener]),))
     server_thread.start()
-    wait_until(lambda: server.started, what="the API to answer", deadline_s=10)
+    wait_until(lambda: server.started, what="the API to answer", deadline_s=60)
     yield LiveApi(address, kubeconfig, folder, loop, store)
     server.should_exit = True
     loop.call_soon_threadsafe(store.close)

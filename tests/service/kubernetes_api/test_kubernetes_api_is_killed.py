@@ -137,7 +137,7 @@ def test_every_acknowledged_write_of_the_api_is_there_after_each_of_many_kills(t
             command = [sys.executable, "-c", API, str(path), TOKEN, str(listener.fileno())]
             running = subprocess.Popen(command, pass_fds=[listener.fileno()])
         with running:
-            wait_until(lambda: answers(address), what="the API to answer", deadline_s=20)  # noqa: B023
+            wait_until(lambda: answers(address), what="the API to answer", deadline_s=60)  # noqa: B023
             asyncio.run(live(address, running, told, turn, writes=20 + 17 * kill))
     store = Store(path)
     items, version = store.list("configmaps", "default")

@@ -167,7 +167,7 @@ def test_a_reader_that_leaves_a_quiet_log_is_let_go(replicas: Replicas, kubectl:
     wait_until(
         lambda: replicas.api.in_store(lambda store: len(store._waiting)) <= waiting,
         what="the API to let the log go",
-        deadline_s=10,
+        deadline_s=60,
     )
 
 

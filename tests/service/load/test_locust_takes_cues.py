@@ -75,7 +75,7 @@ def test_there_are_as_many_users_as_asked_for_until_so_many_requests_were_sent_a
     with locust("--limit", "60") as running:
         for users in (3, 0, 2):
             running.cue(users)
-            wait_until(lambda: running.progress.get("users") == users, what=f"{users} users", deadline_s=20)  # noqa: B023
+            wait_until(lambda: running.progress.get("users") == users, what=f"{users} users", deadline_s=60)  # noqa: B023
         running.wait(30)
     written = read_requests(tmp_path / "requests.csv")
     assert len(written) == len(server.seen) == running.summary["requests"] == 60

@@ -68,14 +68,14 @@ def test_the_pool_is_filled_again_when_a_waiting_process_was_killed(spawning, pr
     waiting = psutil.Process(spawning.program.pid).children()
     for process in waiting:
         process.kill()
-    wait_until(lambda: {p.status() for p in waiting} == {"zombie"}, what="the kills", deadline_s=10)
+    wait_until(lambda: {p.status() for p in waiting} == {"zombie"}, what="the kills", deadline_s=60)
     record = spawning.start("spinner")
     assert predict(record, [[0]]).json()["predictions"] == [record.pid]
     spawning.stop(record.name)
     spawning.ended(record.name)
     children = psutil.Process(spawning.program.pid).children
     wait_until(
-        lambda: len([c for c in children() if c.status() != "zombie"]) == 1, what="a new one to wait", deadline_s=20
+        lambda: len([c for c in children() if c.status() != "zombie"]) == 1, what="a new one to wait", deadline_s=60
     )
 
 
@@ -83,7 +83,7 @@ def test_arguments_of_the_model_server_count(fleet, predict):
     record = fleet.start("spinner", args=["--enable_docs_url=true", "--enable_latency_logging", "true"])
     assert "swagger" in httpx.get(f"{record.address}/docs").text
     predict(record, [[0]])
-    wait_until(lambda: "predict_ms" in fleet.log(record.name), what="a line for the request", deadline_s=20)
+    wait_until(lambda: "predict_ms" in fleet.log(record.name), what="a line for the request", deadline_s=60)
 
 
 def test_variables_of_the_predictor_are_there_when_the_model_is_loaded(fleet, predict):

@@ -104,7 +104,7 @@ class Runtime:
         with self.conn.layout.log(name).open("ab") as log:
             env = {**self.environment, **environment}
             self.programs[name] = subprocess.Popen(argv, env=env, stdout=log, stderr=log, start_new_session=True)
-        wait_until(lambda: self.answers(name), what=f"{name} to answer", deadline_s=60, interval_s=0.05)
+        wait_until(lambda: self.answers(name), what=f"{name} to answer", deadline_s=120, interval_s=0.05)
 
     def answers(self, name: str) -> bool:
         if self.programs[name].poll() is not None:
@@ -142,7 +142,7 @@ class Runtime:
 
     def deploy(self, name: str, model: str, **options: Any) -> dict:
         applied = self.apply(name, model, **options)
-        return self.services.wait_ready(name, generation=applied["metadata"]["generation"], deadline_s=60)
+        return self.services.wait_ready(name, generation=applied["metadata"]["generation"], deadline_s=120)
 
     def status(self, name: str) -> dict:
         held = self.services.get(name)
@@ -152,14 +152,14 @@ class Runtime:
     def ask(self, name: str, body: Any, *, path: str = "", host: str = "", **options: Any) -> httpx.Response:
         headers = {"Host": host or self.conn.host(name, "default"), **options.pop("headers", {})}
         url = self.conn.gateway + (path or f"/v1/models/{name}:predict")
-        return httpx.post(url, json=body, headers=headers, timeout=30, **options)
+        return httpx.post(url, json=body, headers=headers, timeout=120, **options)
 
     def delete(self, name: str) -> None:
         self.services.delete(name)
         wait_until(
             lambda: not [r for r in self.replicas() if r.spec.inferenceservice == name],
             what=f"replicas of {name} to end",
-            deadline_s=30,
+            deadline_s=90,
         )
 
 

@@ -16,11 +16,15 @@ WINDOW = {"autoscaling.knative.dev/window": "6s"}
 NAME = "patient"
 
 
-class SleepsAsAsked:
-    """Pickles as an object that predicts after as many seconds as the first number of the first row says."""
+class WaitsForAFile:
+    """Pickles as an object that predicts 7 as soon as there is a file."""
+
+    def __init__(self, path):
+        self.path = str(path)
 
     def __reduce__(self):
-        source = "__import__('types').SimpleNamespace(predict=lambda x: [__import__('time').sleep(x[0][0])] and [7])"
+        waits = f"not __import__('os').path.exists({self.path!r}) and __import__('time').sleep(0.01) is None"
+        source = f"__import__('types').SimpleNamespace(predict=lambda x: (list(iter(lambda: {waits}, False)), [7])[1])"
         return eval, (source,)
 
 
@@ -32,8 +36,14 @@ def bucket(runtime):
 
 
 @pytest.fixture
-def slow_model(bucket, tmp_path):
-    joblib.dump(SleepsAsAsked(), tmp_path / "model.joblib")
+def go_on(tmp_path):
+    """The file that a prediction of the slow model waits for."""
+    return tmp_path / "go on"
+
+
+@pytest.fixture
+def slow_model(bucket, tmp_path, go_on):
+    joblib.dump(WaitsForAFile(go_on), tmp_path / "model.joblib")
     bucket.put(str(tmp_path / "model.joblib"), "mlflow/slow/model.joblib")
     return "s3://mlflow/slow"
 
@@ -50,21 +60,22 @@ def events(runtime, kind, name=""):
     return {(e.reason, e.message) for e in found if e.involved_object.kind == kind and name in e.involved_object.name}
 
 
-def test_a_long_request_ends_before_its_replica_does(runtime, deployed, slow_model):
+def test_a_long_request_ends_before_its_replica_does(runtime, deployed, slow_model, go_on):
     deployed(NAME, "plain", uri=slow_model)
     (old,) = of(runtime)
     with ThreadPoolExecutor(1) as pool:
-        asked = pool.submit(runtime.ask, NAME, {"instances": [[4.0]]})
+        asked = pool.submit(runtime.ask, NAME, {"instances": [[0.0]]})
         stat = f"{old.address}/queue-proxy/stat"
-        wait_until(lambda: httpx.get(stat).json()["active"], what="the request to be under way", deadline_s=10)
+        wait_until(lambda: httpx.get(stat).json()["active"], what="the request to be under way", deadline_s=60)
         runtime.services.patch(NAME, {"metadata": {"annotations": {"example.com/build": "2"}}})
         wait_until(
-            lambda: traffic(runtime.services.get(NAME))[0]["revisionName"].endswith("2"), what="traffic", deadline_s=20
+            lambda: traffic(runtime.services.get(NAME))[0]["revisionName"].endswith("2"), what="traffic", deadline_s=60
         )
         assert not asked.done()
         assert psutil.pid_exists(old.pid)
+        go_on.touch()
         assert asked.result(30).json() == {"predictions": [7]}
-    wait_until(lambda: old.name not in [r.name for r in of(runtime)], what="the old replica to end", deadline_s=20)
+    wait_until(lambda: old.name not in [r.name for r in of(runtime)], what="the old replica to end", deadline_s=60)
 
 
 def test_a_replica_that_hangs_is_killed_and_replaced_and_its_requests_are_answered(runtime, deployed):
@@ -88,11 +99,11 @@ def test_a_crash_is_told_in_an_event_with_its_exit_code(runtime, deployed):
     deployed(NAME, "plain")
     (first,) = of(runtime)
     psutil.Process(first.pid).kill()
-    wait_until(lambda: [r for r in of(runtime) if r.pid != first.pid], what="another replica", deadline_s=20)
+    wait_until(lambda: [r for r in of(runtime) if r.pid != first.pid], what="another replica", deadline_s=60)
     found = wait_until(
         lambda: [m for reason, m in events(runtime, "InferenceService", NAME) if first.name in m and "137" in m],
         what="the event",
-        deadline_s=10,
+        deadline_s=60,
     )
     assert found[0].startswith("Back-off restarting failed container kserve-container in pod")
 
@@ -104,7 +115,7 @@ def test_a_device_that_is_not_there_is_waited_for_while_the_old_revision_serves(
     held = wait_until(
         lambda: (h := runtime.services.get(NAME)) and condition(h, "Ready")["status"] == "False" and h,
         what="the lack to be told",
-        deadline_s=20,
+        deadline_s=60,
     )
     assert "0/1 nodes are available: 1 Insufficient nvidia.com/gpu." in condition(held, "PredictorReady")["message"]
     assert held["status"]["modelStatus"]["states"]["targetModelState"] == "Pending"

@@ -128,7 +128,7 @@ class Replay:
         def taken():
             return self.send(call).json()["rows"][0]["cells"][3] == 90
 
-        wait_until(taken, what="the canary to have its share", deadline_s=20, interval_s=0.02)
+        wait_until(taken, what="the canary to have its share", deadline_s=60, interval_s=0.02)
 
     def compare(self, call, answer):
         """Differences of an answer: status code, content type, warnings and body."""
@@ -247,7 +247,7 @@ def test_every_recorded_call_is_answered_as_recorded_or_the_guide_says_why(repla
 
 def test_the_watch_shows_what_the_recorded_watch_shows_in_its_order(replayed, watched, capsys):
     theirs = moments([held["event"] for held in recording("kserve-api.json")["watch"]])
-    wait_until(lambda: watched[-1]["type"] == "DELETED", what="the delete to be seen", deadline_s=10)
+    wait_until(lambda: watched[-1]["type"] == "DELETED", what="the delete to be seen", deadline_s=60)
     ours, at, found = moments(watched), 0, []
     for moment in ours:
         if moment[2][1] == DELETED_UNREADY:

@@ -101,7 +101,7 @@ def test_every_recorded_series_is_exposed_or_the_guide_says_why(runtime, api, ir
     wait_until(
         lambda: "kn_revision_concurrency_panic{" in api.get("/metrics").text,
         what="the autoscaler to have looked",
-        deadline_s=20,
+        deadline_s=60,
     )
     replica = next(r for r in runtime.replicas() if r.spec.namespace == "demo")
     stats = runtime.conn.address("envoy_stats")
@@ -155,7 +155,7 @@ def test_every_recorded_event_is_sent_as_recorded_or_the_guide_says_why(runtime,
     recorded, found = recording("payload-cloudevents.json")["events"], []
     for count, (method, path, body) in zip((2, 4, 5, 6), LOGGED, strict=True):
         ask(runtime, method, path, body, "iris-predictor.demo.example.com")
-        wait_until(lambda count=count: len(receiver.events) >= count, what=f"{count} events", deadline_s=15)
+        wait_until(lambda count=count: len(receiver.events) >= count, what=f"{count} events", deadline_s=60)
     # A request and its response travel side by side; which is there first is a matter of luck.
     ids = [headers["Ce-Id"] for headers, _ in receiver.events]
     events = sorted(receiver.events, key=lambda event: (ids.index(event[0]["Ce-Id"]), event[0]["Ce-Type"]))

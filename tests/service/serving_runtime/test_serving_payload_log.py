@@ -19,7 +19,7 @@ def logged(runtime, deployed, receiver):
 
 
 def arrived(receiver, count):
-    wait_until(lambda: len(receiver.events) >= count, what=f"{count} events", deadline_s=15)
+    wait_until(lambda: len(receiver.events) >= count, what=f"{count} events", deadline_s=60)
     return receiver.events
 
 
@@ -78,14 +78,14 @@ def test_a_receiver_that_is_away_harms_no_request_and_the_loss_is_counted(runtim
     assert set(seen) == {200}
     logged.start()
     # The queue is offered again as soon as the receiver is back: what it held is not lost.
-    wait_until(lambda: len(logged.events) >= 50, what="the events that were queued", deadline_s=15)
+    wait_until(lambda: len(logged.events) >= 50, what="the events that were queued", deadline_s=60)
     (replica,) = runtime.replicas("flights-predictor-00001")
 
     def settled():
         held = outcomes(replica)
         return held if sum(held.values()) >= 2 * len(seen) else None
 
-    counted = wait_until(settled, what="every event to be accounted for", deadline_s=20)
+    counted = wait_until(settled, what="every event to be accounted for", deadline_s=60)
     assert sum(counted.values()) == 2 * len(seen)
     assert counted["dropped"] + counted.get("lost", 0) > 0
     assert counted["sent"] == len(logged.events)

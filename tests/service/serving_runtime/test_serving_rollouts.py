@@ -56,7 +56,7 @@ def test_canary_promotion_and_roll_back_lose_no_request(runtime, deployed, under
         predictor = held["status"]["components"]["predictor"]
         assert (predictor["latestRolledoutRevision"], predictor["previousRolledoutRevision"]) == (TWO, ONE)
         assert answered_by(runtime, 20) == {"two": 20}
-        wait_until(lambda: not runtime.replicas(ONE), what="the old revision's replica to end", deadline_s=20)
+        wait_until(lambda: not runtime.replicas(ONE), what="the old revision's replica to end", deadline_s=60)
 
         held = patched(runtime, canaryTrafficPercent=0)
         assert parts(held) == [(TWO, 0, None), (ONE, 100, "prev")]
@@ -96,9 +96,9 @@ def test_scaling_out_and_in_loses_no_request(runtime, deployed, under_traffic):
     with under_traffic("flights", "one") as seen:
         held = patched(runtime, minReplicas=3)
         assert len(runtime.replicas(traffic(held)[0]["revisionName"])) == 3
-        wait_until(lambda: len(runtime.replicas()) == 3 + standing(runtime), what="three replicas", deadline_s=20)
+        wait_until(lambda: len(runtime.replicas()) == 3 + standing(runtime), what="three replicas", deadline_s=60)
         patched(runtime, minReplicas=1)
-        wait_until(lambda: len(runtime.replicas()) == 1 + standing(runtime), what="one replica", deadline_s=20)
+        wait_until(lambda: len(runtime.replicas()) == 1 + standing(runtime), what="one replica", deadline_s=60)
     assert collections.Counter(seen) == {200: len(seen)}
 
 

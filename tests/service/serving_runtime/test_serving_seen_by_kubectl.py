@@ -51,7 +51,7 @@ def test_pods_are_the_processes_and_end_with_them(runtime, deployed, kubectl):
     name = pods(kubectl)[0]["metadata"]["name"]
     assert "Started" in kubectl("describe", "pod", name)
     runtime.delete("flights")
-    wait_until(lambda: pods(kubectl) == [], what="the pods to go", deadline_s=20)
+    wait_until(lambda: pods(kubectl) == [], what="the pods to go", deadline_s=60)
 
 
 def test_a_followed_log_shows_what_a_replica_writes_and_ends_when_it_is_killed(runtime, deployed, kubectl):

@@ -73,7 +73,7 @@ def test_a_request_that_waits_for_a_revision_is_answered_though_the_traffic_leav
     with ThreadPoolExecutor(1) as pool:
         try:
             asked = pool.submit(ask, runtime)
-            wait_until(lambda: held_by_activator(runtime, latest), what="the request to be held", deadline_s=10)
+            wait_until(lambda: held_by_activator(runtime, latest), what="the request to be held", deadline_s=60)
             assert patched(runtime, 0) == [(latest, 0), (before, 100)]
         finally:
             runtime.start("replicas")

@@ -55,7 +55,7 @@ def test_parts_that_need_a_cluster_are_told_in_a_condition_and_nothing_starts(ru
         meta = {"name": name, "namespace": "default"}
         kind = {"apiVersion": "serving.kserve.io/v1beta1", "kind": "InferenceService"}
         runtime.services.apply({**kind, "metadata": meta, "spec": spec})
-        told = wait_until(lambda name=name: failure_of(runtime, name), what="the refusal", deadline_s=20)
+        told = wait_until(lambda name=name: failure_of(runtime, name), what="the refusal", deadline_s=60)
         assert not [record for record in runtime.replicas() if record.spec.inferenceservice == name]
         runtime.delete(name)
         assert told["reason"] == "NeedsCluster"
