@@ -8,7 +8,7 @@ from modelyard.errors import YardError, YardNotUp
 from modelyard.settings import Settings
 from modelyard.yard.credentials import load_credentials
 from modelyard.yard.layout import PORT_BLOCK, PORTS, Layout
-from modelyard.yard.record import SCHEMA, new_record, read_record, write_record
+from modelyard.yard.record import SCHEMA, new_record, read_record, write_private, write_record
 
 
 def test_a_record_comes_back_as_it_was_written(tmp_path):
@@ -66,3 +66,12 @@ def test_a_process_of_the_yard_finds_it_by_its_folder(tmp_path, monkeypatch):
     assert conn.address("kubernetes") == "https://127.0.0.1:9101"
     assert conn.host("flights", "default") == "flights.default.localhost"
     assert conn.credentials.monitor_path in conn.logger_url
+
+
+def test_a_file_that_cannot_be_written_leaves_the_old_one_and_no_part(tmp_path):
+    path = tmp_path / "yard.json"
+    write_private(path, "old")
+    with pytest.raises(UnicodeEncodeError):
+        write_private(path, "a lone surrogate cannot be written: \udc80")
+    assert path.read_text() == "old"
+    assert [held.name for held in tmp_path.iterdir()] == ["yard.json"]
