@@ -230,7 +230,9 @@ class Store:
         config = self.configs[version]
         verdict |= {"prediction": measured["prediction"], "report": measured["report"]}
         verdict["distributions"] = measured.get("distributions", {})
-        verdict["thresholds"] = {name: config.threshold(name) for name in measured["distances"]}
+        verdict["thresholds"] = {
+            name: config.threshold(name) for name, distance in verdict["columns"].items() if distance is not None
+        }
         self._close(version, last, "done", verdict, seconds)
 
     def fail_drift(self, version: int, last: int, error: str) -> None:
