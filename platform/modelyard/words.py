@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+import re
+from collections.abc import Iterable
+from typing import Any, NoReturn
 
+from invoke.exceptions import ParseError
 from invoke.parser import Argument
 from invoke.parser.parser import ParseMachine
 from invoke.tasks import Task
@@ -55,5 +58,29 @@ def _complete_context(machine: ParseMachine) -> None:
     _original(machine)
 
 
+def tell_unknown(message: str, names: Iterable[str]) -> str:
+    """What a person is told about words that cannot be understood, with the nearest task and the next command.
+
+    Args:
+        message: the parser's own.
+        names: of every task.
+    """
+    import difflib
+
+    if unknown := re.fullmatch(r"No idea what '(.*)' is!", message):
+        near = difflib.get_close_matches(unknown[1], names, n=1)
+        told, then = f"there is no task, option or word {unknown[1]!r} here", near[0] if near else "--list"
+    elif empty := re.match(r"Flag <Argument: ([\w-]+).*needed value", message):
+        told, then = f"--{empty[1]} needs a value", "--list"
+    else:
+        told, then = message, "--list"
+    return f"error: {told}\n  next: ./invoke {then}"
+
+
+def _tell_error(machine: ParseMachine, msg: str) -> NoReturn:
+    raise ParseError(tell_unknown(msg, [name for name in machine.contexts if name]), machine.context)
+
+
 _original = ParseMachine.complete_context
+ParseMachine.error = _tell_error  # type: ignore[method-assign,assignment]
 ParseMachine.complete_context = _complete_context  # type: ignore[method-assign,assignment]
