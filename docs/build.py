@@ -56,12 +56,35 @@ def metrics_page() -> str:
     for group in GROUPS:
         lines += [f"## {group.about[0].upper()}{group.about[1:]}", "", "| series | tells | unit | labels |"]
         lines += ["|---|---|---|---|", *(_series(series) for series in group.series), ""]
-    return "\n".join([*lines, *_alerts()]) + "\n"
+    return "\n".join([*lines, *_alerts(), *_dashboards()]) + "\n"
 
 
 def _series(series: Series) -> str:
     labels = ", ".join(f"`{label}`" for label in series.labels) or "none"
     return f"| `{series.name}` | {series.help} | {series.unit} | {labels} |"
+
+
+def _dashboards() -> list[str]:
+    import json
+
+    lines = [
+        "",
+        "## Dashboards",
+        "",
+        "Each panel is a question, and these are the questions. They are made from Python (`dashboards/`) by"
+        " `python dashboards/build.py`; the board draws them, and Grafana where the yard has one."
+        " `./invoke check dashboards` lints the files and asks every panel's query; of a Grafana it also asks whether"
+        " dashboards, folder, data sources and contact point have arrived. In the graphs blue lines are promotions,"
+        " canaries and roll-backs, red stretches are alerts.",
+        "",
+        "| dashboard | asks |",
+        "|---|---|",
+    ]
+    for path in sorted((REPOSITORY / "dashboards" / "json").glob("*.json")):
+        held = json.loads(path.read_text("utf-8"))
+        titles = [panel["title"] for panel in held["panels"] if panel["type"] != "row"]
+        lines.append(f"| {held['title']} | {'<br>'.join(titles)} |")
+    return lines
 
 
 def _alerts() -> list[str]:
