@@ -13,7 +13,7 @@ from modelyard.errors import ProgramMissing, YardError
 from modelyard.toolbox.download import Stopped
 from modelyard.toolbox.fetching import fetch, find_addresses, shorten
 from modelyard.toolbox.pins import Pin, describe_absence
-from modelyard.toolbox.progress import Progress, decide_too_slow, describe_size
+from modelyard.toolbox.progress import BEGINNING, Progress, decide_too_slow, describe_size
 
 if TYPE_CHECKING:
     from modelyard.toolbox.box import Toolbox, Watcher
@@ -100,19 +100,24 @@ def give_up(one: Fetch, patience_s: float) -> bool:
     ):
         return False
     one.progress.stop.set()
-    one.why = f"too slow to wait for ({progress.stage}, {describe_size(progress.done_bytes)}"
-    one.why += f" of {describe_size(progress.total_bytes)} are here)" if progress.total_bytes else " are here)"
+    one.why = describe_too_slow(one.pin.name, progress.done_bytes, progress.total_bytes, elapsed_s)
     one.error = ProgramMissing(f"{one.pin.name}: {one.why}", next_command=f"./invoke fetch {one.pin.name}")
     return True
 
 
+def describe_too_slow(name: str, done_bytes: int, total_bytes: int, elapsed_s: float) -> str:
+    """Why a yard does not wait for a program, and what to do about it."""
+    here = describe_size(done_bytes) + (f" of {describe_size(total_bytes)}" if total_bytes else "")
+    return f"too slow to wait for, {here} came in {elapsed_s:.0f} s; ./invoke fetch {name} brings the rest"
+
+
 def show(one: Fetch, view: Watcher, *, ended: bool, patient: bool) -> None:
     """Show a program's state; one that a yard does without is shown by the yard, among its services."""
-    if not ended:
+    if not ended and (view.bars or one.progress.stage != BEGINNING):
         view.show(one.pin.name, "fetching", one.progress.told(bar=view.bars))
     elif one.program:
         view.show(one.pin.name, "fetched", str(one.program))
-    elif patient:
+    elif ended and patient:
         view.show(one.pin.name, "failed", one.why)
 
 

@@ -42,7 +42,7 @@ def fetch_package(pin: Pin, programs: Path, say: Callable[[str], None]) -> Path:
     """
     if not is_usable():
         raise _missing(pin, "this is not a Debian with apt-get, dpkg and its archive keyring")
-    say(f"fetching the package {pin.debian_package} of Debian {SUITE}, to be unpacked only")
+    say(f"the package {pin.debian_package} of Debian {SUITE}, to be unpacked only")
     programs.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{pin.name}.", dir=programs) as scratch:
         package = _download(pin, Path(scratch), lists=programs.parent / "apt")

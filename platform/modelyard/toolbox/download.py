@@ -19,6 +19,7 @@ from modelyard.toolbox.interruptions import (
     decide_pause,
     explain_interruption,
     explain_refusal,
+    host_of,
     is_worth_another_try,
     read_retry_after,
 )
@@ -109,7 +110,7 @@ def bring(file: File, downloads: Path, progress: Progress, *, limits: Limits) ->
         forget(part)
         if not joined:
             raise ChecksumDiffers(
-                f"{file.name} from {urlsplit(file.address).netloc or file.address} is not the file that is pinned",
+                f"{file.name} from {host_of(file.address) or file.address} is not the file that is pinned",
                 detail=f"sha256 pinned: {file.sha256}\nsha256 found:  {found} ({describe_size(size)})",
             )
         joined = False  # the parts were of two files: once more, from the beginning
@@ -137,8 +138,8 @@ def _bring_rest(file: File, part: Path, progress: Progress, *, limits: Limits) -
     place = find_local(file.address)
     opened = _open_local(place, file) if place else _open_remote(file, part, limits)
     with opened as (chunks, start, total):
-        host = "the mirror" if place else urlsplit(file.address).netloc.rpartition("@")[2]
-        progress.begin(f"fetching from {host}", start, total)
+        host = "the mirror" if place else host_of(file.address)
+        progress.begin(f"from {host}", start, total)
         refuse_without_room(part.parent, int(total * limits.room_ratio) - start)
         with part.open("ab") as out:
             out.truncate(start)

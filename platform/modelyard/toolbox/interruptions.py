@@ -62,6 +62,11 @@ def explain_refusal(status: int, content_type: str, host: str) -> str:
     return ""
 
 
+def host_of(address: str) -> str:
+    """Host and port of an address, without a name and password that may stand before them."""
+    return urlsplit(address).netloc.rpartition("@")[2]
+
+
 def is_worth_another_try(error: httpx.HTTPError | httpx.InvalidURL) -> bool:
     """Whether the same request may go through later: not where an address, a proxy or a certificate is wrong."""
     import httpx
@@ -75,7 +80,7 @@ def explain_interruption(error: httpx.HTTPError | httpx.InvalidURL, address: str
     """An error of httpx as a person reads it."""
     import httpx
 
-    host = urlsplit(address).netloc.rpartition("@")[2]
+    host = host_of(address)
     if CERTIFICATE in str(error):
         return (
             f"the certificate of {host} is not trusted: a login page of this WLAN, a wrong clock, or a proxy that reads"

@@ -7,9 +7,10 @@ import time
 from collections import deque
 from dataclasses import dataclass, field
 
+BEGINNING = "looking for it"
 MEGABYTE = 1_000_000
 RATE_WINDOW_S = 5.0
-BAR_CELLS = 24
+BAR_CELLS = 16
 JUDGED_AFTER_S = 4.0
 """Before that a rate says nothing: connections begin slowly."""
 
@@ -23,7 +24,7 @@ class Progress:
     """
 
     name: str
-    stage: str = "looking for it"
+    stage: str = BEGINNING
     done_bytes: int = 0
     total_bytes: int = 0
     gained_bytes: int = 0

@@ -18,6 +18,7 @@ MARKS = {
     "left out": ("-", "dim"),
 }
 ENDS = ("fetched", "ready", "failed", "left out")
+WIDTH_OF_BARS = 110
 LINE_EVERY_S = 5.0
 """Between two plain lines about one program that is being fetched."""
 
@@ -88,12 +89,11 @@ class PlainView:
 class LiveView:
     """A table of services that is drawn again while their states change."""
 
-    bars = True
-
     def __init__(self) -> None:
         from modelyard.console import console
 
         self._console = console()
+        self.bars = self._console.width >= WIDTH_OF_BARS
         self._rows: dict[str, tuple[str, str, float, float | None]] = {}
         self._lock = threading.Lock()
 

@@ -10,6 +10,7 @@ import pytest
 from modelyard.errors import ChecksumDiffers, DiskFull, ProgramMissing
 from modelyard.toolbox import ask_version
 from modelyard.toolbox.download import Limits
+from modelyard.toolbox.memory import read_memory
 from modelyard.toolbox.pins import parse_version
 from modelyard.waiting import wait_until
 
@@ -114,6 +115,12 @@ def test_parts_of_two_files_do_not_fit_and_are_fetched_once_more(publisher, rele
     publisher.publish(release, etag="")
     make_box().find("prometheus")
     assert publisher.ranges()[-2:] == ["bytes=700000-", ""]
+
+
+def test_a_server_that_answers_with_another_part_is_not_believed(publisher, release, make_box):
+    publisher.publish(release, cuts=[700_000], headers={"Content-Range": "bytes 9-99/2000000"})
+    make_box().find("prometheus")
+    assert publisher.ranges() == ["", "bytes=700000-", ""]
 
 
 def test_a_weak_tag_promises_nothing_and_is_not_sent(publisher, release, make_box):
@@ -221,6 +228,7 @@ def test_an_optional_program_that_is_slow_does_not_hold_the_yard_up_and_is_remem
     answer.go_on.set()
     assert again.find("prometheus"), "a person who asks for it gets it"
     assert make_box(optional=True).why_missing("prometheus") == ""
+    assert read_memory(again.cache) == {}
 
 
 def test_a_file_that_is_gone_is_asked_for_once(publisher, make_box):

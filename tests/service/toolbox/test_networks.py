@@ -168,6 +168,15 @@ def test_a_stick_with_another_file_or_none_is_told(make_box, tmp_path, mirror):
     assert "whoever keeps the mirror changed this file" in box.said[0]
 
 
+def test_a_login_of_a_mirror_is_sent_and_never_shown(publisher, make_box, view):
+    publisher.publish(b"something else" * 1000)
+    box = make_box(mirror=publisher.address.replace("://", "://class:secret@"))
+    with pytest.raises(ProgramMissing) as missing:
+        box.fetch_many(["prometheus"], view)
+    assert publisher.headers[0]["Authorization"] == "Basic Y2xhc3M6c2VjcmV0"
+    assert "secret" not in f"{missing.value}{box.said}{view.shown}"
+
+
 @contextmanager
 def pythons_file_server(folder):
     """What a workshop leader starts: `python3 -m http.server`, which knows no ranges."""
