@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from modelyard.connections import FOLDER_VARIABLE, MARK_VARIABLE, REPOSITORY, Connections
 from modelyard.console import say
 from modelyard.errors import CommandFailed, PicturesMissing
+from modelyard.waiting import wait_until
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -143,11 +144,24 @@ def _environment(settings: Settings) -> dict[str, str]:
 def _open_pages(browser: Browser, conn: Connections) -> dict[str, Page]:
     pages = {}
     for shot in SHOTS:
-        page = browser.new_page(viewport={"width": shot.width, "height": shot.height})
+        pages[shot.name] = browser.new_page(viewport={"width": shot.width, "height": shot.height})
         joint = "&" if "?" in shot.path else "?"
-        page.goto(f"{conn.address('board')}{shot.path}{joint}theme={shot.theme}")
-        pages[shot.name] = page
+        _go(pages[shot.name], f"{conn.address('board')}{shot.path}{joint}theme={shot.theme}")
     return pages
+
+
+def _go(page: Page, address: str) -> None:
+    """Open an address; the story may start the board anew meanwhile."""
+    from playwright.sync_api import Error
+
+    def opened() -> bool:
+        try:
+            page.goto(address)
+        except Error as error:
+            raise OSError(str(error)) from error
+        return True
+
+    wait_until(opened, what=f"{address} to open", deadline_s=UP_DEADLINE_S)
 
 
 def _watch(conn: Connections, story: subprocess.Popen, pages: Mapping[str, Page]) -> set[str]:
