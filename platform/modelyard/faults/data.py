@@ -28,7 +28,7 @@ class DataDrifts(Fault):
     breaks = f"sends a window of flights whose {COLUMN} is in seconds, where the model learned minutes"
     notice = f"every request is answered 200; the drift window closes and InputDrift fires, column {COLUMN} first"
     look = ("./invoke open monitor", "./invoke open prometheus")
-    repair = "look at who sends the requests"
+    repair = "find who sends the column in another unit; the monitor's page names it"
 
     def prepare(self, conn: Connections, settings: Settings, name: str) -> Prepared:
         """An InferenceService that serves the story's model, and flights to send."""
@@ -97,7 +97,7 @@ class FileDamagedOnDisk(Fault):
     breaks = "cuts the data file of the workspace in half"
     notice = "`dvc status` says that it was changed; `./invoke train` cannot read it; what is deployed is not touched"
     look = ("dvc status", "git log --stat")
-    repair = "./invoke data"
+    repair = "`./invoke data v1`"
 
     def prepare(self, conn: Connections, settings: Settings, name: str) -> Prepared:
         """Keep the file and its pointer as they are."""

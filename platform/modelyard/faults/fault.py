@@ -31,7 +31,7 @@ class Fault:
         breaks: what it breaks.
         notice: how one notices.
         look: commands that show more.
-        repair: the command with which it would be repaired had nobody made it on purpose; "" where only `mend` can.
+        repair: what would repair it had nobody made it on purpose.
     """
 
     kind: ClassVar[str]
@@ -39,7 +39,7 @@ class Fault:
     breaks: ClassVar[str]
     notice: ClassVar[str]
     look: ClassVar[tuple[str, ...]]
-    repair: ClassVar[str] = ""
+    repair: ClassVar[str]
 
     def prepare(self, conn: Connections, settings: Settings, name: str) -> Prepared:
         """Find the target, and keep a copy of what will be taken away; breaks nothing.

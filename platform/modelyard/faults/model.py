@@ -34,7 +34,7 @@ class BytesChanged(Fault):
     breaks = "changes one byte of the served model in the object store, and starts its replicas anew"
     notice = "no replica can be started: ModelDigestMismatch; requests fail, because a changed model is not loaded"
     look = ("kubectl describe isvc", "./invoke lineage")
-    repair = "./invoke train"
+    repair = "promote another version, or bring the object back from a copy of the store"
 
     def prepare(self, conn: Connections, settings: Settings, name: str) -> Prepared:
         """Keep the file as it is."""
@@ -90,7 +90,7 @@ class WrongAnswers(Fault):
     breaks = "deploys a copy of the model whose classes are named in the wrong order, under the same version"
     notice = "inputs do not drift and every request is answered; with the truth accuracy falls and ClassRecallLow fires"
     look = ("./invoke lineage", "./invoke open monitor")
-    repair = "./invoke promote --version production --why 'Back to the registered model'"
+    repair = "`./invoke promote --version production --why 'Back to the registered model'`"
 
     def prepare(self, conn: Connections, settings: Settings, name: str) -> Prepared:
         """Put the copy into the store; the registered model stays as it is."""

@@ -26,6 +26,7 @@ class BacklogGrows(Fault):
     breaks = "puts a file where the monitor writes its reports, and sends two windows of flights"
     notice = "the monitor answers and takes every event; windows wait for their verdict, and nothing tells drift"
     look = ("./invoke logs monitor", "./invoke open monitor")
+    repair = "take the file away that its log names"
 
     def prepare(self, conn: Connections, settings: Settings, name: str) -> Prepared:
         """The reports of the version that is served."""

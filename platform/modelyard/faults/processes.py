@@ -27,7 +27,7 @@ class ServiceStopped(Fault):
     """A service that somebody has stopped: the supervisor keeps it stopped."""
 
     service: str
-    repair = "./invoke up"
+    repair = "`./invoke up`"
 
     def prepare(self, conn: Connections, settings: Settings, name: str) -> Prepared:
         """The service must run."""
@@ -74,7 +74,7 @@ class StoreRefuses(Fault):
     breaks = "gives the object store another key than its clients have"
     notice = "every access is answered 403, as after a key that was changed in one place only"
     look = ("./invoke logs objectstore", "./invoke logs mlflow")
-    repair = "./invoke up"
+    repair = "`./invoke up`"
 
     def prepare(self, conn: Connections, settings: Settings, name: str) -> Prepared:
         """The store must run."""
@@ -135,6 +135,7 @@ class ReplicaHangs(Fault):
     breaks = "freezes one replica (SIGSTOP)"
     notice = "requests wait; after three silent liveness probes (half a minute) another replica takes its place"
     look = ("kubectl get pods", "kubectl describe isvc")
+    repair = "the liveness probe does it; `kill -CONT PID` is quicker"
 
     def prepare(self, conn: Connections, settings: Settings, name: str) -> Prepared:
         """The youngest replica that is ready."""

@@ -24,7 +24,7 @@ class ReplicaCrashes(Fault):
     breaks = f"rolls out a predictor with {VARIABLE}={VALUE}, which its model server cannot read"
     notice = "new replicas crash at each start and ReplicasCrashLooping fires; the older revision goes on answering"
     look = ("kubectl describe isvc", "kubectl get pods", "kubectl logs POD --previous")
-    repair = "kubectl edit isvc"
+    repair = "`kubectl edit isvc` and take the variable away, or apply the manifest of before"
 
     def prepare(self, conn: Connections, settings: Settings, name: str) -> Prepared:
         """A ready InferenceService that does not set the variable itself."""

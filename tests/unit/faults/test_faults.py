@@ -27,7 +27,7 @@ def test_every_kind_of_the_tasks_help_can_be_broken_and_has_its_turn_in_being_un
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: f"{fault.kind}-{fault.how}")
 def test_every_fault_says_what_it_breaks_how_one_notices_and_where_to_look(fault):
     assert isinstance(fault, Fault)
-    assert all((fault.breaks, fault.notice, fault.look, fault.how))
+    assert all((fault.breaks, fault.notice, fault.look, fault.how, fault.repair))
     assert find_fault(fault.kind, fault.how) is fault
 
 
