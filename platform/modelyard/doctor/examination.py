@@ -93,7 +93,7 @@ def look_safely(name: str, look: Look) -> list[Finding]:
 
 
 def _cheap_looks(patient: Patient) -> dict[str, Look]:
-    from modelyard.doctor import access, disk, limits, loopback, mounts, variables, yards
+    from modelyard.doctor import access, disk, limits, loopback, mounts, processors, variables, yards
 
     system, uses = patient.system, patient.uses()
     return {
@@ -103,6 +103,7 @@ def _cheap_looks(patient: Patient) -> dict[str, Look]:
         "disk": lambda: disk.decide_disk(disk.gather_room(uses), system),
         "loopback": lambda: loopback.decide_loopback(loopback.gather_loopback(), system),
         "limits": lambda: limits.decide_limits(limits.gather_limits(), system),
+        "processors": lambda: processors.decide_processors(processors.gather_processors(), system),
         "variables": lambda: variables.decide_variables(variables.gather_variables(_exports(patient)), system),
         "yard": lambda: yards.decide_record(yards.gather_record(patient.folder / "yard.json"), system),
     }

@@ -154,6 +154,7 @@ def test_the_settings_of_a_synchronisation_at_home_do_not_make_home_a_synced_fol
         ("4.4.0-22621-Microsoft", 1),
         ("5.15.153.1-microsoft-standard-WSL2", 2),
         ("7.0.13-arch1-1-wsl-microsoft-standard-WSL2", 2),
+        ("4.19.84-microsoft-standard", 2),
         ("6.8.0-1021-azure", 0),
         ("24.6.0", 0),
     ],

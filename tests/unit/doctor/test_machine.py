@@ -10,6 +10,7 @@ from modelyard.doctor.docker import Docker, decide_docker
 from modelyard.doctor.git import Answer, decide_git
 from modelyard.doctor.limits import Limits, decide_limits
 from modelyard.doctor.memory import Memory, decide_memory, read_cgroup_memory
+from modelyard.doctor.processors import Processors, decide_processors, read_quota
 from modelyard.doctor.python import PythonFacts, decide_python
 from modelyard.doctor.system import System
 
@@ -198,6 +199,29 @@ def test_a_date_header_is_read_as_the_rfc_shows_it():
     assert parse_date("Sun, 06 Nov 1994 08:49:37 GMT") == 784_111_777  # RFC 9110, 5.6.7; `date -d ... +%s`
     assert parse_date("yesterday") is None
     assert measure([("Sun, 06 Nov 1994 08:49:37 GMT", 784_111_780.0), ("?", 1.0)]) == (3.0,)
+
+
+@pytest.mark.parametrize(
+    ("count", "load", "state"),
+    [(2, 3.0, "ok"), (2, 33.0, "warning"), (16, 33.0, "ok"), (1, 0.0, "warning"), (0.5, 0, "warning")],
+)
+def test_processors(count, load, state):
+    assert only(decide_processors(Processors(count, load), LINUX)).state == state
+
+
+@pytest.mark.parametrize(("text", "quota"), [("150000 100000\n", 1.5), ("max 100000\n", None), ("", None)])
+def test_a_container_s_part_of_the_processors(tmp_path, text, quota):
+    (tmp_path / "cpu.max").write_text(text)
+    assert read_quota(tmp_path) == quota
+
+
+def test_a_container_s_part_of_the_processors_in_cgroup_version_1(tmp_path):
+    (tmp_path / "cpu").mkdir()
+    (tmp_path / "cpu" / "cpu.cfs_quota_us").write_text("50000\n")
+    (tmp_path / "cpu" / "cpu.cfs_period_us").write_text("100000\n")
+    assert read_quota(tmp_path) == 0.5
+    (tmp_path / "cpu" / "cpu.cfs_quota_us").write_text("-1\n")
+    assert read_quota(tmp_path) is None
 
 
 INFO = '{"ServerVersion":"28.2.2","MemTotal":8000000000}'

@@ -50,6 +50,11 @@ def test_long_findings_are_wrapped_and_commands_never():
     assert all(len(line) <= 80 for line, _ in held if command not in line)
 
 
+def test_a_long_path_is_not_broken_so_that_it_can_be_copied():
+    path = "/srv/" + "x" * 150
+    assert any(path in line for line, _ in lines([problem("disk", f"The folder {path} is full.", "so", "df")]))
+
+
 def test_problems_come_first_and_else_the_order_stays():
     other = fine("disk", "x")
     assert sort_by_severity([GIT, SLOW, other, HELD]) == [HELD, SLOW, GIT, other]

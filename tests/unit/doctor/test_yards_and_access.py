@@ -6,7 +6,8 @@ import pytest
 
 from modelyard.doctor.access import Trial, decide_access
 from modelyard.doctor.system import System
-from modelyard.doctor.yards import Family, Leftovers, Record, decide_leftovers, decide_record
+from modelyard.doctor.yards import Family, Leftovers, Record, decide_leftovers, decide_record, gather_record
+from modelyard.yard.record import SCHEMA
 
 LINUX = System(uid=1000, home=Path("/home/ann"))
 HERE = Path("/home/ann/modelyard")
@@ -65,6 +66,24 @@ def test_the_record_of_this_yard(record, state, word):
     finding = only(decide_record(record, LINUX, HERE))
     assert finding.state == state
     assert word in finding.found
+
+
+@pytest.mark.parametrize(
+    ("text", "state"),
+    [
+        (None, "none"),
+        ('{"schema": 1, "id": "0011223344556677"}', "older"),
+        (f'{{"schema": {SCHEMA}, "id": "x", "checkout": "/"}}', "good"),
+        (f'{{"schema": {SCHEMA + 1}, "id": "x"}}', "newer"),
+        ('{"schema": "one", "id": "x"}', "damaged"),
+        ('{"schema": 1', "damaged"),
+    ],
+)
+def test_a_record_is_looked_at_whatever_stands_in_it(tmp_path, text, state):
+    path = tmp_path / "yard.json"
+    if text is not None:
+        path.write_text(text)
+    assert gather_record(path).state == state
 
 
 def trial(failed, *, use="folder of yards", path="/home/ann/.local/state/modelyard", owner=1000):
