@@ -23,7 +23,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 if str(REPOSITORY) not in sys.path:  # run as a script, the folder of the script is on the path and not the checkout
     sys.path.insert(0, str(REPOSITORY))
 
-from loadtests.chaos.bench import AFTERWARDS, Bench, Traffic, bench, failures_of, lost_events  # noqa: E402
+from loadtests.chaos.bench import AFTERWARDS, REPAIR_S, Bench, Traffic, bench, failures_of, lost_events  # noqa: E402
 from loadtests.chaos.figures import Run, summary, table  # noqa: E402
 from loadtests.chaos.ingest import Ingest, Ledger  # noqa: E402
 from modelyard.waiting import wait_until  # noqa: E402
@@ -126,13 +126,18 @@ def go_away(held: Bench, absence: Absence, seconds: float, traffic: Traffic, ing
     return Run(0, absence.what, not trouble, *counts, ready_s, trouble or first or told)
 
 
-def tell_of(held: Bench, service: str) -> str:
-    """What `status` says of a service as soon as it is in a crash loop."""
-    found = wait_until(
+def wait_loop(held: Bench, service: str) -> ServiceStatus:
+    """A service as `status` tells it as soon as it is in a crash loop."""
+    return wait_until(
         lambda: (now := status_of(held, service)).state == "crash looping" and now,
         what=f"{service} to be in a crash loop",
-        deadline_s=60,
+        deadline_s=REPAIR_S,
     )
+
+
+def tell_of(held: Bench, service: str) -> str:
+    """The crash loop of a service in words."""
+    found = wait_loop(held, service)
     return f"{found.name} is {found.state}: {found.told}; log: {found.log_line}"
 
 

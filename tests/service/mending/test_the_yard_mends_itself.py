@@ -48,10 +48,9 @@ def test_a_store_or_the_monitor_that_is_away_costs_no_request_and_no_acknowledge
 
 def test_a_port_that_was_taken_away_is_told_with_its_holder_and_the_service_comes_back_by_itself(held):
     with away.without_port(held, "prometheus"):
-        told = away.tell_of(held, "prometheus")
-        found = away.status_of(held, "prometheus")
-    assert f"port {held.conn.port('prometheus')} (prometheus) is held by" in told
-    assert f"pid {os.getpid()}" in told
+        found = away.wait_loop(held, "prometheus")
+    assert f"port {held.conn.port('prometheus')} (prometheus) is held by" in found.told
+    assert f"pid {os.getpid()}" in found.told
     assert "address already in use" in found.log_line
     assert (found.state, found.restarts > 0, found.next_command) == ("crash looping", True, "./invoke why prometheus")
     assert held.wait_whole() == ""
