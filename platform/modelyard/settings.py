@@ -73,3 +73,9 @@ def load_settings() -> Settings:
             f"setting MODELYARD_{field.upper()} is {first.get('input')!r}: {first['msg']}",
             next_command=f"unset MODELYARD_{field.upper()}",
         ) from error
+    except RuntimeError as error:  # pathlib's, of a user without an entry in the system's list, as in a container
+        raise SettingError(
+            "no home folder is known for this user",
+            allowed="HOME, or MODELYARD_STATE_DIR and MODELYARD_CACHE_DIR",
+            next_command="export HOME=/tmp/modelyard-home",
+        ) from error

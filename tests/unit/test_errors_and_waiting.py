@@ -58,3 +58,11 @@ def test_a_yard_name_cannot_leave_the_folder_of_yards(monkeypatch, name):
     monkeypatch.setenv("MODELYARD_NAME", name)
     with pytest.raises(SettingError):
         load_settings()
+
+
+def test_a_user_without_a_home_is_told_what_to_set(monkeypatch):
+    for name in ("HOME", "XDG_STATE_HOME", "MODELYARD_STATE_DIR"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("pwd.getpwuid", lambda uid: {}[uid])
+    with pytest.raises(SettingError, match="no home folder"):
+        load_settings()

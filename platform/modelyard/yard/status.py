@@ -175,6 +175,8 @@ def _cells(held: ServiceStatus) -> tuple[str, ...]:
 def describe_trouble(found: YardStatus) -> list[str]:
     """Of each service that is not well: what was told, what its log said last, and the next command."""
     bad = [held for held in found.services if held.state not in ("ready", "left out")]
+    if bad and all(held.state in ("down", "left out") for held in found.services):
+        return ["the yard is down; its data are kept", "  next: ./invoke up"]
     return [line for held in bad for line in _trouble_of(held)]
 
 

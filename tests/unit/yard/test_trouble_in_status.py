@@ -45,3 +45,12 @@ def test_a_line_that_matters_is_told_where_it_stands_further_up():
 def test_a_service_that_does_not_answer_shows_one_line_of_its_log():
     silent = service("mlflow", "not answering", told="ReadTimeout", log_line="last", log_tail=("a", "last"))
     assert told(silent) == ["mlflow is not answering: ReadTimeout", "  last line of its log that matters: last"]
+
+
+def test_a_yard_that_was_taken_down_is_told_in_two_lines():
+    down = service("mlflow", "down", told="it does not run", next_command="./invoke up")
+    assert told(down, down, service("grafana", "left out")) == [
+        "the yard is down; its data are kept",
+        "  next: ./invoke up",
+    ]
+    assert told(down, service("serving", "ready")) == ["mlflow is down: it does not run", "  next: ./invoke up"]
