@@ -14,6 +14,7 @@ from modelyard.toolbox import Pin
 
 REQUIRED = ("prometheus", "alertmanager", "envoy", "rclone", "kubectl")
 OPTIONAL = ("grafana",)
+IN_ENVIRONMENT = "it comes with the environment"
 
 
 @dataclass(frozen=True)
@@ -82,7 +83,7 @@ def decide_programs(programs: Programs, replies: Iterable[Reply], system: System
     for name, addresses in needed.items():
         held = [said[address] for address in addresses if address in said]
         if not any(reply.answers for reply in held):
-            why = "; ".join(map(tell_reply, held)) or ("no network is used" if addresses else "no release is pinned")
+            why = "; ".join(map(tell_reply, held)) or ("no network is used" if addresses else IN_ENVIRONMENT)
             troubles.setdefault(why, []).append(name)
     if troubles:
         return [_out_of_reach(names, why, system) for why, names in troubles.items()]
@@ -103,5 +104,6 @@ def _out_of_reach(names: list[str], why: str, system: System) -> Finding:
     are = "are" if len(names) > 1 else "is"
     found = f"{' and '.join(names)} {are} not here and {are} not to be had ({why})."
     by_mirror = "MODELYARD_MIRROR=/path/of/a/mirror ./invoke fetch"
-    command = f"brew install {' '.join(names)}" if system.kind == "darwin" else by_mirror
+    again = "rm -rf .venv && ./invoke doctor" if why == IN_ENVIRONMENT else by_mirror
+    command = f"brew install {' '.join(names)}" if system.kind == "darwin" else again
     return problem("programs", found, "the yard cannot start without", command)

