@@ -39,7 +39,7 @@ AFTERWARDS = 20
 
 @dataclass
 class Bench:
-    """A yard that is up, with the InferenceService deployed."""
+    """A yard that is up, with the InferenceService deployed; `folder` is not the yard's, whose disk may be full."""
 
     settings: Settings
     conn: Connections
@@ -153,18 +153,18 @@ def lost_events(ledger: Ledger, acknowledged: Sequence[str]) -> list[str]:
 @contextmanager
 def bench(folder: Path | None = None) -> Iterator[Bench]:
     """A bench in a folder of its own, taken down and removed at the end."""
-    place = folder or Path(tempfile.mkdtemp(prefix="modelyard-chaos-"))
+    own = Path(tempfile.mkdtemp(prefix="modelyard-chaos-"))
+    place = folder or own
     settings = Settings(
         state_dir=place, name="chaos", ports="auto", cache_dir=load_settings().cache_dir, up_deadline_s=REPAIR_S
     )
     try:
-        made = Bench(settings, bring_up(settings), place)
+        made = Bench(settings, bring_up(settings), own)
         made.deploy()
         yield made
     finally:
         take_down(settings)
-        if folder is None:
-            shutil.rmtree(place, ignore_errors=True)
+        shutil.rmtree(own, ignore_errors=True)
 
 
 def main(doc: str, conduct: Callable[[Bench, Sequence[int]], Iterator[Run]]) -> int:

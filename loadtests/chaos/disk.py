@@ -85,7 +85,7 @@ def small_disk(size_mib: int = SIZE_MIB) -> Iterator[tuple[Path, bool]]:
 def full(held: Bench, *, is_small: bool) -> Iterator[str]:
     """No byte more can be written by the yard, from here to the end of the block."""
     if is_small:
-        filler = held.folder / FILLER
+        filler = held.settings.state_dir / FILLER
         fill(filler)
         try:
             yield "a full file system"
