@@ -110,7 +110,8 @@ def _decide_state(service: Service, seen: Seen | None, probe_answer: str) -> tup
         soon = f"; next start in {seen.waits_s:.0f}s" if seen.waits_s is not None else ""
         return "crash looping", (seen.told or f"it ended {seen.short_lives} times soon after its start") + soon
     if seen.pid is None:
-        return "starting", "it ended, and is started again"
+        looping = seen.short_lives >= CRASHES - 1
+        return ("crash looping" if looping else "starting"), "it ended, and is started again"
     if not probe_answer:
         return "ready", "it answers" if seen.state else UNSUPERVISED
     young = seen.uptime_s is None or seen.uptime_s < HUNG_AFTER_S

@@ -66,6 +66,12 @@ def test_between_two_crashes_it_is_still_a_crash_loop():
     assert decided(running(uptime_s=2.0, short_lives=3)).state == "ready"
 
 
+def test_a_service_that_has_just_ended_is_in_a_crash_loop_where_it_was_before():
+    assert decided(Seen(state="EXITED", short_lives=2), lines=["panic: no"]).log_line == "panic: no"
+    assert decided(Seen(state="EXITED", short_lives=2)).state == "crash looping"
+    assert decided(Seen(state="EXITED", short_lives=1)).state == "starting"
+
+
 def test_a_start_that_the_supervisor_could_not_make_is_told_in_its_words():
     found = decided(Seen(state="BACKOFF", told="too many open files to spawn 'mlflow'"))
     assert (found.state, found.told) == ("crash looping", "too many open files to spawn 'mlflow'")
