@@ -110,7 +110,7 @@ class FileDamaged(YardError):
 
     cause = "The disk was full, the machine lost power, or the file was edited by hand."
     remedy = "Move the file away and bring the yard up again; if that does not help, make the yard anew with `reset`."
-    next = "./invoke reset"
+    next = "./invoke why"
 
 
 class FileNewer(YardError):
