@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tempfile
 import time
 from collections.abc import Callable, Collection
@@ -12,6 +13,7 @@ from pathlib import Path
 from modelyard.connections import REPOSITORY
 from modelyard.doctor.finding import Finding, problem, sort_by_severity, warning
 from modelyard.doctor.system import System, decide_system, gather_system
+from modelyard.errors import SettingError
 from modelyard.settings import Settings
 
 Look = Callable[[], list[Finding]]
@@ -168,9 +170,7 @@ def _look_at_network(patient: Patient) -> list[Finding]:
 def read_settings() -> tuple[Settings, list[Finding]]:
     """The settings; each that has no allowed value is a finding, and its default goes on in its place."""
     import os
-    import re
 
-    from modelyard.errors import SettingError
     from modelyard.settings import load_settings
     from modelyard.yard.ports import parse_first_port
 
@@ -179,16 +179,22 @@ def read_settings() -> tuple[Settings, list[Finding]]:
         try:
             settings = load_settings()
             parse_first_port(settings.ports)
-        except RuntimeError:  # pathlib knows no home: HOME is not set, and the user has no entry in passwd
-            told = "You have no folder of your own (HOME is not set, and the system knows none)."
-            mend = 'export HOME="/var/tmp/home-$(id -u)" && mkdir -p "$HOME"'
-            found.append(problem("settings", told, "yards and programs are kept below it", mend))
-            os.environ["HOME"] = tempfile.gettempdir()
         except SettingError as error:
-            name = re.search(r"MODELYARD_[A-Z_]+", f"{error.what} {error.allowed}")
-            if name is None or os.environ.pop(name[0], None) is None:
+            found.append(_wrong_setting(error))
+            name = re.search(r"unset (MODELYARD_[A-Z_]+)|export (HOME)=", found[-1].next_command)
+            if name is None:
                 raise
-            told = f"{error.what}; allowed: {error.allowed}." if error.allowed else f"{error.what}."
-            found.append(problem("settings", told, "no command works until it is right", f"unset {name[0]}"))
+            if name[2]:
+                os.environ["HOME"] = tempfile.gettempdir()
+            elif os.environ.pop(name[1], None) is None:
+                raise
         else:
             return settings, found
+
+
+def _wrong_setting(error: SettingError) -> Finding:
+    """A setting as a finding: unset what is not allowed; what is missing is told as the error tells it."""
+    told = f"{error.what}; allowed: {error.allowed}." if error.allowed else f"{error.what}."
+    name = re.search(r"MODELYARD_[A-Z_]+", f"{error.what} {error.allowed}")
+    command = error.next_command if error.next_command.startswith("export HOME") or not name else f"unset {name[0]}"
+    return problem("settings", told, "no command works until it is right", command)

@@ -69,8 +69,16 @@ def gather_system(environ: Mapping[str, str] = os.environ) -> System:
         manager=next((name for name in MANAGERS if shutil.which(name)), ""),
         uid=os.getuid(),
         sudo_user=environ.get("SUDO_USER", ""),
-        home=Path.home(),
+        home=find_home(),
     )
+
+
+def find_home() -> Path:
+    """The person's folder; a container's user may have none, and then nothing is below it."""
+    try:
+        return Path.home()
+    except RuntimeError:
+        return Path("/nonexistent")
 
 
 def decide_system(system: System) -> list[Finding]:

@@ -170,7 +170,20 @@ def test_a_user_without_any_home_is_told_so_and_examined_all_the_same(world, mon
     )
     (finding,) = json.loads(told)
     assert finding["state"] == "problem"
-    assert "HOME is not set" in finding["found"]
+    assert finding["next_command"].startswith("export HOME=")
+
+
+@needs_root
+def test_a_user_without_any_home_is_still_a_user(world, monkeypatch):
+    monkeypatch.delenv("HOME")
+    told = world.python(
+        as_nobody(
+            "from modelyard.doctor import system",
+            "home = system.gather_system().home",
+            "print(json.dumps(str(home)))",
+        )
+    )
+    assert json.loads(told) == "/nonexistent"
 
 
 def as_nobody(imports, *lines, uid=61_321):
