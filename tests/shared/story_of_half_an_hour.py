@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterator
 from modelyard.yard.status import ServiceStatus, YardStatus
 
 LENGTH_S, STEP_S = 1800, 10
+AFTER_S = 1800
+"""It goes on for so long: a slow machine still has the present in it."""
 DRIFT_FROM_S, CANARY_FROM_S = 600, 1200
 COLUMNS = ("carrier", "dep_delay", "dest", "dewp", "distance", "humid", "origin", "pressure", "visib", "wind_speed")
 CLASSES = ("early", "late", "on_time", "very_late")
@@ -120,12 +122,12 @@ def _version(
 
 
 def openmetrics(now_s: float) -> str:
-    """The half hour that ends now, as promtool reads it."""
+    """The half hour that ends now, and what comes after it, as promtool reads it."""
     begun_s = int(now_s) - LENGTH_S
     lines: dict[str, list[str]] = {}
     for name, labels, value in series():
         told = ",".join(f'{key}="{text}"' for key, text in labels.items())
-        for at in range(0, LENGTH_S + 1, STEP_S):
+        for at in range(0, LENGTH_S + AFTER_S, STEP_S):
             held = begun_s + CANARY_FROM_S if value is None else value(at)
             if held is not None and (value is not None or at >= CANARY_FROM_S):
                 lines.setdefault(f"modelyard:{name}", []).append(f"modelyard:{name}{{{told}}} {held} {begun_s + at}")

@@ -102,8 +102,10 @@ class Sources:
             try:
                 answer = await self._client.get(address + path, params=dict(params))
                 return orjson.loads(answer.content)
+            except httpx.TimeoutException as error:
+                raise Unanswered("down", f"{name} is slow to answer") from error
             except (httpx.HTTPError, ValueError) as error:
-                raise Unanswered("down", f"{name} does not answer: {type(error).__name__}") from error
+                raise Unanswered("down", f"{name} does not answer") from error
 
 
 def spread(values: list[tuple[float, str]], window: Window) -> list[float | None]:

@@ -196,7 +196,7 @@ def browser():
 
 @pytest.fixture
 def visit(board, browser, request) -> Iterator:
-    """`page = visit("/path")`: a page of the board; nothing may be written to its console, and nothing asked elsewhere."""
+    """`page = visit("/path")`: a page of the board. Its console stays empty, and it asks nobody else."""
     pages, wrong, asked = [], [], set()
 
     def run(path: str = "/", *, width: int = 1280, height: int = 900, theme: str = "light"):

@@ -14,7 +14,7 @@ THIRTY = 30
 
 
 def until(page, expression):
-    """Wait for something of the page. Playwright's own way evaluates a string there, which the page's policy forbids."""
+    """Wait for something of the page; playwright's own way needs `eval`, which the page's policy forbids."""
     wait_until(lambda: page.evaluate(expression), what=expression, deadline_s=30)
 
 
@@ -249,8 +249,9 @@ def test_values_are_told_in_their_units(visit):
     page = visit("/")
     told = page.evaluate(
         "import('/static/fields.js').then(({ format }) => [[0.1, 'percentunit'], [0.9345, 'percentunit'],"
-        " [1536 * 1024 ** 2, 'bytes'], [0, 'bytes'], [0.0234, 's'], [90, 's'], [7300, 's'], [0, 's'], [250, 'ms'], [3980, 'short'],"
-        " [15300, 'short'], [2, 'short'], [0.87, 'short'], [12.34, 'reqps']].map(([value, unit]) => format(value, unit)))"
+        " [1536 * 1024 ** 2, 'bytes'], [0, 'bytes'], [0.0234, 's'], [90, 's'], [7300, 's'], [0, 's'],"
+        " [250, 'ms'], [3980, 'short'], [15300, 'short'], [2, 'short'], [0.87, 'short'], [12.34, 'reqps']]"
+        ".map(([value, unit]) => format(value, unit)))"
     )
     assert told == [
         "10 %",

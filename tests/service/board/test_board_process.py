@@ -63,7 +63,7 @@ def test_it_takes_less_than_sixty_mebibytes_after_it_has_answered_everything(run
     for held in httpx.get(f"{conn.address('board')}/api/dashboards").json()["dashboards"]:
         panels = ",".join(str(panel["id"]) for panel in held["panels"])
         told = httpx.get(f"{conn.address('board')}/api/dashboards/{held['uid']}/data?panels={panels}").json()
-        assert told["told"] in ("", "Prometheus does not answer: ConnectError")
+        assert told["told"] in ("", "Prometheus does not answer")
     assert httpx.get(f"{conn.address('board')}/plotly.min.js").status_code == 200
     assert b'modelyard_service_ready{service="board"}' in httpx.get(f"{conn.address('board')}/metrics").content
     assert psutil.Process(process.pid).memory_full_info().uss < MOST_BYTES

@@ -153,7 +153,7 @@ export function stretches(host, panel, answer, frame) {
   const names = rows.map((one) => cut(one.name, Math.floor(host.clientWidth / rem() / 1.9)));
   const unique = names.map((name, at) => name + '\u200b'.repeat(names.slice(0, at).filter((other) => other === name).length));
   const chart = layout(frame, field, '', { hovermode: 'closest' });
-  chart.yaxis = { automargin: true, fixedrange: true, tickfont: { color: token('--ink'), size: rem() * 0.82 }, showgrid: false, ticks: '', type: 'category', dtick: 1 };
+  chart.yaxis = { automargin: true, fixedrange: true, tickfont: { color: token('--ink'), size: rem() * 0.82 }, showgrid: false, ticks: '', ticksuffix: '  ', type: 'category', dtick: 1, range: [Math.min(-0.5, rows.length - 5.5), rows.length - 0.5] };
   chart.margin.r = rem() * 4.4;
   told.forEach((row, at) => {
     const last = row[row.length - 1];

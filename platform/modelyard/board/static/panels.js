@@ -62,7 +62,7 @@ function unanswered(host, body, answer) {
   if (answer.state === 'refused') return replace(body, empty('Prometheus refuses the query', answer.told, true));
   if (!drawn) return replace(body, empty(answer.told, 'It goes on by itself.', true));
   host.classList.add('stale');
-  host.querySelector('.stale-note').textContent = `as of ${clock(drawn)}: ${answer.told}`;
+  host.querySelector('.stale-note').textContent = `as of ${clock(drawn)}`;
 }
 
 export function empty(what, hint = '', wrong = false) {
