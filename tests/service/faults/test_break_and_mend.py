@@ -106,7 +106,7 @@ def test_what_is_broken_is_named_by_its_true_cause_and_is_gone_when_it_is_mended
         last_answer=lambda: str(found_by_why(lesson, lesson_of.subject)),
     )
     wait_until(lambda: lesson_of.alert not in alerts(lesson), what=f"{lesson_of.alert} to end", deadline_s=DEADLINE_S)
-    assert len(lesson.predict("flights", [{"carrier": "UA", "dep_delay": 12.0}])) == 1
+    assert len(lesson.predict("flights", [{"carrier": "UA", "origin": "EWR", "dest": "ORD", "dep_delay": 45}])) == 1
     assert not [path for path in (lesson.conn.layout.folder / "faults").rglob("*") if path.is_file()]
 
 
