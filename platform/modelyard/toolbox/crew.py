@@ -10,10 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from modelyard.errors import ProgramMissing, YardError
-from modelyard.toolbox.download import Stopped
 from modelyard.toolbox.fetching import fetch, find_addresses, shorten
 from modelyard.toolbox.pins import Pin, describe_absence
-from modelyard.toolbox.progress import BEGINNING, Progress, decide_too_slow, describe_size
+from modelyard.toolbox.progress import BEGINNING, Progress, Stopped, decide_too_slow, describe_size
 
 if TYPE_CHECKING:
     from modelyard.toolbox.box import Toolbox, Watcher

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Callable
+import time
 from pathlib import Path
+from typing import IO
 
-from modelyard.errors import ProgramMissing
+from modelyard.errors import ProgramMissing, WaitTimeout
 from modelyard.toolbox.pins import Pin
+from modelyard.toolbox.progress import Progress, Stopped
+from modelyard.waiting import wait_until
 
 KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 SUITE = "sid"
 """Debian unstable: stable's Prometheus is 2.x."""
 APT_DEADLINE_S = 300.0
 SILENCE_S = 10
+LISTS_KEPT_S = 3600.0
 DEFAULT_MIRROR = "http://deb.debian.org/debian"
 
 
@@ -34,7 +39,7 @@ def find_addresses() -> list[str]:
     return [] if told.stdout.strip() else [find_mirror(_read_sources())]
 
 
-def fetch_package(pin: Pin, programs: Path, say: Callable[[str], None]) -> Path:
+def fetch_package(pin: Pin, programs: Path, progress: Progress) -> Path:
     """Download and unpack a program's package to PROGRAMS/NAME-VERSION; returns the program.
 
     Raises:
@@ -42,13 +47,13 @@ def fetch_package(pin: Pin, programs: Path, say: Callable[[str], None]) -> Path:
     """
     if not is_usable():
         raise _missing(pin, "this is not a Debian with apt-get, dpkg and its archive keyring")
-    say(f"the package {pin.debian_package} of Debian {SUITE}, to be unpacked only")
     programs.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f".{pin.name}.", dir=programs) as scratch:
-        package = _download(pin, Path(scratch), lists=programs.parent / "apt")
+    with tempfile.TemporaryDirectory(prefix=f".{pin.name}.package.unpacking.", dir=programs) as scratch:
+        package = _download(pin, Path(scratch), programs.parent / "apt", progress)
         version = package.name.split("_")[1]
         unpacked = Path(scratch) / "root"
-        _run(pin, ["dpkg", "-x", str(package), str(unpacked)], Path(scratch))
+        progress.begin("unpacking")
+        _run(pin, ["dpkg", "-x", str(package), str(unpacked)], Path(scratch), progress)
         if pin.relocate:
             relocate(unpacked / pin.debian_program, pin.relocate)
         home = programs / f"{pin.name}-{version}"
@@ -83,14 +88,37 @@ def _read_sources() -> list[str]:
     return [path.read_text("utf-8", "replace") for path in files if path.is_file()]
 
 
-def _download(pin: Pin, scratch: Path, *, lists: Path) -> Path:
+def _download(pin: Pin, scratch: Path, lists: Path, progress: Progress) -> Path:
+    """Fetch a package; lists that were fetched within the hour are trusted as long as they lead to it."""
     for folder in (lists / "lists" / "partial", lists / "cache" / "archives" / "partial"):
         folder.mkdir(parents=True, exist_ok=True)
     # A list of its own for each fetch would be 17 MB again for each program: apt asks only whether it has changed.
     source = lists / "sid.list"
     source.write_text(f"deb [signed-by={KEYRING}] {find_mirror(_read_sources())} {SUITE} main\n", "utf-8")
+    stamp = lists / "updated"
+    if is_fresh(stamp, time.time()):
+        with contextlib.suppress(ProgramMissing):
+            return _download_package(pin, scratch, lists, progress)
+    progress.begin(f"lists of Debian {SUITE}")
+    _run(pin, ["apt-get", "-q", *_options(lists), "update"], scratch, progress, watched=lists / "lists")
+    stamp.touch()
+    return _download_package(pin, scratch, lists, progress)
+
+
+def is_fresh(stamp: Path, now_s: float) -> bool:
+    """Whether the lists were brought within the hour, by a clock that was not turned back."""
+    return stamp.exists() and 0 <= now_s - stamp.stat().st_mtime < LISTS_KEPT_S
+
+
+def _download_package(pin: Pin, scratch: Path, lists: Path, progress: Progress) -> Path:
+    progress.begin(f"{pin.debian_package} of Debian {SUITE}")
+    _run(pin, ["apt-get", "-q", *_options(lists), "download", pin.debian_package], scratch, progress, watched=scratch)
+    return next(scratch.glob("*.deb"))
+
+
+def _options(lists: Path) -> list[str]:
     options = {
-        "Dir::Etc::sourcelist": source,
+        "Dir::Etc::sourcelist": lists / "sid.list",
         "Dir::Etc::sourceparts": "-",
         "Dir::State::lists": lists / "lists",
         "Dir::Cache": lists / "cache",
@@ -100,30 +128,48 @@ def _download(pin: Pin, scratch: Path, *, lists: Path) -> Path:
         "Acquire::http::Timeout": SILENCE_S,
         "Acquire::https::Timeout": SILENCE_S,
     }
-    told = [part for name, value in options.items() for part in ("-o", f"{name}={value}")]
-    _run(pin, ["apt-get", "-q", *told, "update"], scratch)
-    _run(pin, ["apt-get", "-q", *told, "download", pin.debian_package], scratch)
-    return next(scratch.glob("*.deb"))
+    return [part for name, value in options.items() for part in ("-o", f"{name}={value}")]
 
 
-def _run(pin: Pin, argv: list[str], folder: Path) -> None:
-    try:
-        done = subprocess.run(
-            argv,
-            cwd=folder,
-            env={**os.environ, "LC_ALL": "C"},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=APT_DEADLINE_S,
-            check=False,
-        )
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise _missing(pin, str(error)) from error
-    # apt-get update ends with 0 although nothing could be reached, and says so in a line.
-    complaints = [line for line in done.stderr.splitlines() if line.startswith(("E:", "W: Failed", "dpkg"))]
-    if done.returncode or complaints:
-        raise _missing(pin, "\n".join(complaints) or f"{argv[0]} ended with {done.returncode}")
+def _run(pin: Pin, argv: list[str], folder: Path, progress: Progress, watched: Path | None = None) -> None:
+    """Run a program to its end; what it brings into the watched folder is counted."""
+    with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as told:
+        try:
+            code = _wait(argv, folder, told, progress, watched)
+        except (OSError, WaitTimeout) as error:
+            raise _missing(pin, str(error)) from error
+        told.seek(0)
+        # apt-get update ends with 0 although nothing could be reached, and says so in a line.
+        complaints = [line for line in told.read().splitlines() if line.startswith(("E:", "W: Failed", "dpkg"))]
+    if code or complaints:
+        raise _missing(pin, "\n".join(complaints) or f"{argv[0]} ended with {code}")
+
+
+def _wait(argv: list[str], folder: Path, told: IO[str], progress: Progress, watched: Path | None) -> int:
+    env = {**os.environ, "LC_ALL": "C"}
+    before = _size(watched)
+    with subprocess.Popen(
+        argv, cwd=folder, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=told
+    ) as process:
+
+        def has_ended() -> bool:
+            progress.add(max(0, _size(watched) - before - progress.done_bytes))
+            if progress.stop.is_set():
+                raise Stopped
+            return process.poll() is not None
+
+        try:
+            wait_until(has_ended, what=" ".join(argv[:1]), deadline_s=APT_DEADLINE_S)
+        finally:
+            if process.poll() is None:
+                process.kill()
+        return process.wait()
+
+
+def _size(folder: Path | None) -> int:
+    with contextlib.suppress(OSError):  # a file that was there a moment ago has its final name now
+        return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) if folder else 0
+    return 0
 
 
 def _missing(pin: Pin, why: str) -> ProgramMissing:

@@ -24,7 +24,7 @@ from modelyard.toolbox.interruptions import (
     read_retry_after,
 )
 from modelyard.toolbox.pins import File
-from modelyard.toolbox.progress import Progress, describe_size
+from modelyard.toolbox.progress import Progress, Stopped, describe_size
 
 if TYPE_CHECKING:
     import ssl
@@ -50,10 +50,6 @@ class Limits:
     room_ratio: float = 4.0
     pauses_s: tuple[float, ...] = (0.5, 2.0, 5.0, 10.0)
     """Before the next try; a failure beyond the last of them is the end."""
-
-
-class Stopped(Exception):
-    """The download was told to stop; what has arrived stays for the next time."""
 
 
 @functools.cache

@@ -35,11 +35,18 @@ class Sources:
     offline: bool = False
     limits: Limits = field(default_factory=Limits)
     say: Callable[[str], None] = print
+    _told: set[str] = field(default_factory=set)
 
     @cached_property
     def reach(self) -> Reach:
         """Shared by all programs."""
         return Reach(self.limits.connect_s)
+
+    def tell_last_resort(self, reasons: list[str]) -> None:
+        """Say once why packages are taken and no releases."""
+        if reasons and debian.is_usable() and not self.offline and reasons[-1] not in self._told:
+            self._told.add(reasons[-1])
+            self.say(f"{reasons[-1]}; packages of Debian are taken in their place")
 
     @property
     def downloads(self) -> Path:
@@ -96,6 +103,7 @@ def fetch(pin: Pin, holder: Pin, sources: Sources, progress: Progress) -> Path:
     if not holder.releases:
         reasons.append("no release is pinned")
     if pin.debian_package:
+        sources.tell_last_resort(reasons)
         try:
             return _fetch_debian(pin, sources, progress)
         except ProgramMissing as error:
@@ -161,7 +169,9 @@ def _fetch_debian(pin: Pin, sources: Sources, progress: Progress) -> Path:
         refuse_out_of_reach(address, sources, who="Debian: ")
     with alone(sources.cache, "debian", lambda: progress.begin("waiting for another package of Debian")):
         held = find_held(sources.cache, pin, sources.platform)
-        return held.program if held else debian.fetch_package(pin, sources.cache / "programs", progress.begin)
+        if not held:
+            forget_scratch(sources.cache, f"{pin.name}.package")
+        return held.program if held else debian.fetch_package(pin, sources.cache / "programs", progress)
 
 
 def describe_missing(pin: Pin, reasons: list[str], differs: str, sources: Sources) -> ProgramMissing:

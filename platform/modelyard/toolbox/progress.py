@@ -15,6 +15,10 @@ JUDGED_AFTER_S = 4.0
 """Before that a rate says nothing: connections begin slowly."""
 
 
+class Stopped(Exception):
+    """A fetch was told to stop; what has arrived stays for the next time."""
+
+
 @dataclass
 class Progress:
     """One program on its way.

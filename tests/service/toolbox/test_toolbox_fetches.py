@@ -11,6 +11,7 @@ import pytest
 from modelyard.errors import ProgramMissing
 from modelyard.settings import load_settings
 from modelyard.toolbox import Toolbox, ask_version, debian, load_pins
+from modelyard.toolbox.progress import Progress
 
 needs_debian = pytest.mark.skipif(
     shutil.which("apt-get") is None or not debian.KEYRING.exists(), reason="needs Debian's apt-get and its keyring"
@@ -69,7 +70,7 @@ def test_an_archive_that_does_not_answer_is_told_with_what_to_install(tmp_path, 
 def test_a_machine_without_apt_is_told_what_to_install(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(ProgramMissing, match="not a Debian with apt-get"):
-        debian.fetch_package(load_pins()["prometheus"], tmp_path, lambda line: None)
+        debian.fetch_package(load_pins()["prometheus"], tmp_path, Progress("prometheus"))
 
 
 @needs_debian
