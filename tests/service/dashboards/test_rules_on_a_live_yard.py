@@ -12,6 +12,8 @@ from modelyard.settings import load_settings
 from modelyard.testing import running_yard
 from modelyard.waiting import wait_until
 
+pytestmark = pytest.mark.timeout(420)
+"""The first test waits for a yard, which takes minutes on a busy machine."""
 OF_MODELS = {"Which model answers, and how well does it do?"}
 """Panels of versions out of the registry: the InferenceService here has a model of its own."""
 
@@ -19,7 +21,8 @@ OF_MODELS = {"Which model answers, and how well does it do?"}
 @pytest.fixture(scope="module")
 def yard(tmp_path_factory):
     folder = tmp_path_factory.mktemp("live")
-    with running_yard(folder, cache_dir=load_settings().cache_dir, scrape_interval_s=1) as held:
+    settings = {"cache_dir": load_settings().cache_dir, "scrape_interval_s": 1, "up_deadline_s": 270.0}
+    with running_yard(folder, **settings) as held:
         iris.deploy(held.conn, is_logged=True)
         yield held
 
