@@ -20,7 +20,8 @@ MARKS = {
 ENDS = ("fetched", "ready", "failed", "left out")
 WIDTH_OF_BARS = 110
 LINE_EVERY_S = 5.0
-"""Between two plain lines about one program that is being fetched."""
+SAME_LINE_EVERY_S = 20.0
+"""Between two plain lines about one program that is being fetched; the second where nothing has changed."""
 
 
 class View(Protocol):
@@ -61,7 +62,7 @@ class PlainView:
 
     def __init__(self) -> None:
         self._begun: dict[str, float] = {}
-        self._told: dict[str, float] = {}
+        self._told: dict[str, tuple[float, str]] = {}
         self._lock = threading.Lock()
 
     def say(self, line: str) -> None:
@@ -77,13 +78,17 @@ class PlainView:
             seconds = f"{now - begun:5.1f}s" if state in ("ready", "fetched") else " " * 6
             self.say(f"  {service:<13} {state:<9}{seconds}  {told}".rstrip())
             del self._begun[service]
-        elif state == "fetching" and now - self._told.get(service, -LINE_EVERY_S) >= LINE_EVERY_S:
-            self._told[service] = now
+        elif state == "fetching" and self._is_news(service, told, now):
+            self._told[service] = (now, told)
             self.say(f"  {service:<13} {state:<9}{' ' * 6}  {told}".rstrip())
 
     def working(self) -> contextlib.AbstractContextManager[None]:
         """Lines need no frame."""
         return contextlib.nullcontext()
+
+    def _is_news(self, service: str, told: str, now: float) -> bool:
+        at, before = self._told.get(service, (-SAME_LINE_EVERY_S, ""))
+        return now - at >= (SAME_LINE_EVERY_S if told == before else LINE_EVERY_S)
 
 
 class LiveView:

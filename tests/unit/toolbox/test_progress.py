@@ -78,6 +78,16 @@ def test_an_optional_program_is_given_up_as_soon_as_it_cannot_come_in_time(
     assert decide_too_slow(*sizes, elapsed_s, patience_s=15.0) is given_up
 
 
+def test_a_plain_line_that_says_the_same_comes_more_rarely(monkeypatch, capsys):
+    now = [100.0]
+    monkeypatch.setattr("time.monotonic", lambda: now[0])
+    view = PlainView()
+    for second in range(21):
+        now[0] = 100.0 + second
+        view.show("prometheus", "fetching", "another process is fetching it")
+    assert len(capsys.readouterr().out.splitlines()) == 2
+
+
 def test_plain_lines_tell_of_a_download_now_and_then_and_of_its_end(monkeypatch, capsys):
     now = [100.0]
     monkeypatch.setattr("time.monotonic", lambda: now[0])
