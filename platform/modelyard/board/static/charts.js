@@ -1,6 +1,7 @@
 // Graphs by plotly.js: lines, stacks, bars, stretches of states and heat maps. Colours are the page's own.
-import { clock, colourOf, fieldOf, format, limitOf, make, reduce, rem, SERIES, stepOf, tell, token } from './fields.js';
+import { clock, colourOf, fieldOf, format, limitOf, make, reduce, rem, tell, token } from './fields.js';
 
+const TOLD_APART = 4; // so many colours are told apart by everybody: after them come dashes
 const DASHES = ['solid', 'dash', 'dot', 'dashdot'];
 const CONFIG = { displayModeBar: false, responsive: false, doubleClick: false, showTips: false, scrollZoom: false };
 const shown = new WeakMap();
@@ -106,7 +107,7 @@ function looksOf(host, series) {
   const newest = label && Math.max(...numbers);
   series.forEach((one, at) => {
     if (single) { host.looks.set(one.name, lookOf(Math.max(0, numbers[at] - 1))); return; }
-    const kind = label ? one.name.replace(one.labels[label[0]], '') : one.name;
+    const kind = label ? one.name.replace(one.labels[label[0]], '').replace(one.labels[label[0]].match(/\d+$/)[0], '') : one.name;
     if (!host.kinds.has(kind)) host.kinds.set(kind, host.kinds.size);
     const look = lookOf(host.kinds.get(kind));
     host.looks.set(one.name, label && numbers[at] !== newest ? { ...look, dash: DASHES[1 + (newest - numbers[at] - 1) % 3] } : look);
@@ -114,7 +115,7 @@ function looksOf(host, series) {
   return host.looks;
 }
 
-export const lookOf = (place) => ({ colour: colourOf(place), dash: DASHES[Math.floor(place / SERIES) % DASHES.length] });
+export const lookOf = (place) => ({ colour: colourOf(place), dash: DASHES[Math.floor(place / TOLD_APART) % DASHES.length] });
 
 export function timeseries(host, panel, answer, frame, events) {
   const field = fieldOf(panel, '', ''), stacked = /normal|percent/.test(field.custom.stacking?.mode || '');
@@ -181,7 +182,8 @@ export function barchart(host, panel, answer, frame) {
   const field = fieldOf(panel, '', ''), held = answer.frames[0], across = /horizontal/.test(panel.options?.orientation || '');
   const key = Math.max(0, held.fields.indexOf(panel.options?.xField ?? held.fields[0]));
   const x = held.rows.map((row) => String(row[key])), legend = [], traces = [];
-  held.fields.forEach((name, at) => {
+  const before = (name) => (/reference|trained|before/i.test(name) ? 0 : 1);
+  held.fields.map((name, at) => [name, at]).sort(([a], [b]) => before(a) - before(b)).forEach(([name, at]) => {
     if (at === key || (host.off ??= new Set()).has(name)) { if (at !== key) legend.push(entry(name, legend.length, '')); return; }
     const one = fieldOf(panel, name, ''), place = legend.length, values = held.rows.map((row) => row[at]);
     legend.push(entry(name, place, ''));
