@@ -17,7 +17,8 @@ Steps = Mapping[str, Sequence[object]]
 """Commands by the name that a person reads."""
 TOLD_EVERY_S = 60.0
 """A line of progress at least as often: whoever waits, or a runner that ends what is silent, sees that it goes on."""
-TOLD_LINES = 300
+FIRST_LINES, LAST_LINES = 500, 100
+"""Told of a log: a fixture that fails is told anew by each of its tests."""
 PERCENT = re.compile(r"\[\s*(\d+)%\]")
 REASONS = re.compile(r"^=+ (FAILURES|ERRORS) =+$", re.MULTILINE)
 
@@ -122,9 +123,15 @@ def tell_outcome(outcome: Outcome, done: int, of: int) -> None:
 
 
 def find_reasons(text: str) -> str:
-    """What pytest tells of failures, to its end; of any other output the last lines."""
+    """What pytest tells of failures, without the middle of what is very long; of any other output the last lines."""
     found = REASONS.search(text)
-    return text[found.start() :] if found else "\n".join(text.splitlines()[-TOLD_LINES:])
+    if not found:
+        return "\n".join(text.splitlines()[-FIRST_LINES:])
+    lines = text[found.start() :].splitlines()
+    left_out = len(lines) - FIRST_LINES - LAST_LINES
+    if left_out <= 0:
+        return "\n".join(lines)
+    return "\n".join([*lines[:FIRST_LINES], f"[{left_out} lines are left out]", *lines[-LAST_LINES:]])
 
 
 def progress(seconds: float, logs: Mapping[str, Path]) -> str:

@@ -22,7 +22,16 @@ def test_of_a_failed_pytest_everything_from_the_first_failure_is_told():
 
 def test_of_another_program_the_last_lines_are_told():
     told = find_reasons("\n".join(map(str, range(1000)))).splitlines()
-    assert (told[0], told[-1]) == ("700", "999")
+    assert (told[0], told[-1]) == ("500", "999")
+
+
+def test_of_very_many_failures_the_first_and_the_summary_are_told():
+    middle = "E   the fixture again\n" * 5000
+    told = find_reasons(PYTEST.replace("E   assert 1 == 2\n", f"E   assert 1 == 2\n{middle}")).splitlines()
+    assert told[0].strip("= ") == "FAILURES" and "E   assert 1 == 2" in told[:5]
+    assert told[500] == f"[{5006 - 600} lines are left out]"
+    assert told[-2] == "FAILED tests/a/test_one.py::test_x - assert 1 == 2"
+    assert len(told) == 601
 
 
 def test_progress_is_the_last_share_that_pytest_told(tmp_path):
