@@ -201,7 +201,7 @@ def visit(board, browser, request) -> Iterator:
 
     def run(path: str = "/", *, width: int = 1280, height: int = 900, theme: str = "light"):
         page = browser.new_page(viewport={"width": width, "height": height}, color_scheme=theme)
-        page.set_default_timeout(25_000)
+        page.set_default_timeout(120_000)
         page.on("console", lambda told: wrong.append(told.text) if told.type in ("error", "warning") else None)
         page.on("pageerror", lambda error: wrong.append(str(error)))
         page.on("request", lambda sent: asked.add(sent.url.split("/")[2]) if sent.url.startswith("http") else None)

@@ -17,7 +17,7 @@ ARTEFACTS = REPOSITORY / "build" / "board"
 
 def until(page, expression):
     """Wait for something of the page; playwright's own way needs `eval`, which the page's policy forbids."""
-    wait_until(lambda: page.evaluate(expression), what=expression, deadline_s=30)
+    wait_until(lambda: page.evaluate(expression), what=expression, deadline_s=120)
 
 
 def in_whole_height(page):
@@ -27,8 +27,14 @@ def in_whole_height(page):
     until(page, DRAWN)
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-@pytest.mark.parametrize("uid", [board.uid for board in BOARDS])
+@pytest.mark.parametrize(
+    ("uid", "theme"),
+    [
+        *((board.uid, "light") for board in BOARDS),
+        ("modelyard-service", "dark"),
+        ("modelyard-model-health", "dark"),
+    ],
+)
 def test_every_panel_of_a_dashboard_is_drawn_or_says_what_it_waits_for(visit, keep, uid, theme):
     page = visit(f"/d/{uid}", theme=theme)
     in_whole_height(page)
