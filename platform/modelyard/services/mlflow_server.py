@@ -26,6 +26,10 @@ def serve() -> None:
     from mlflow import server
     from mlflow.cli import cli
 
+    from modelyard.services.mlflow_database import ensure_database, find_database
+
+    if database := find_database(sys.argv):
+        ensure_database(database)
     server._exec_cmd = serve_here  # type: ignore[assignment]
     cli(["server", *sys.argv[1:]], prog_name="mlflow")
 
