@@ -177,7 +177,10 @@ class ServiceFailed(YardError):
     """A service of the yard did not start or did not stay."""
 
     cause = "Its log says why: the message shows the last lines. Often memory, disk or a file that cannot be written."
-    remedy = "Read the lines, mend what they name, and bring the yard up again: `up` repairs only what is broken."
+    remedy = (
+        "Mend what the lines name, then `up` again: it repairs only what is broken. On a slow machine a second `up`"
+    )
+    remedy += " or a larger MODELYARD_UP_DEADLINE_S helps."
     next = "./invoke why"
 
 

@@ -20,7 +20,7 @@ from claimed_ports import claim_block
 
 from modelyard.connections import REPOSITORY, connect
 from modelyard.digest import model_digest
-from modelyard.errors import CommandFailed, GateRefused, YardError
+from modelyard.errors import CommandFailed, GateRefused, ServiceUnreachable, YardError
 from modelyard.registry import find_version, gate, register
 from modelyard.registry.deployment import manifest
 from modelyard.registry.mlflow_api import mlflow_client, object_store
@@ -417,7 +417,7 @@ def test_training_without_mlflow_is_refused_at_once(workspace, conn, monkeypatch
     from dataclasses import replace
 
     monkeypatch.setattr(workspace, "conn", replace(conn, first_port=9))
-    with pytest.raises(CommandFailed, match=r"MLflow at .* does not answer"):
+    with pytest.raises(ServiceUnreachable, match=r"MLflow at .* does not answer"):
         workspace.train()
 
 
@@ -426,7 +426,7 @@ def test_a_registry_that_does_not_answer_is_not_a_missing_version(conn):
 
     with pytest.raises(YardError, match="MLflow does not answer") as refused:
         find_version(replace(conn, first_port=9), "flights", "1")
-    assert refused.value.next_command == "./invoke up"
+    assert refused.value.next_command == "./invoke why mlflow"
 
 
 def test_a_failing_script_shows_its_last_lines_and_a_command_to_paste(workspace, v2):

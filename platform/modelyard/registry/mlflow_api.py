@@ -48,6 +48,13 @@ def mlflow_errors(what: str, *, next_command: str) -> Iterator[None]:
         raise RegistryError(what, detail=str(error)[:300], next_command=next_command) from error
 
 
+def root_of(error: BaseException) -> str:
+    """What the error at the bottom says: a library's own tells every layer in one long line."""
+    while below := error.__cause__ or error.__context__:
+        error = below
+    return str(error)[:300]
+
+
 def object_store(conn: Connections) -> Any:
     """The yard's object store as a file system (s3fs)."""
     import s3fs

@@ -9,7 +9,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from modelyard.console import say
-from modelyard.errors import GateRefused, OptionInvalid, RegistryError
+from modelyard.errors import GateRefused, InferenceServiceAbsent, OptionInvalid, RegistryError
 from modelyard.settings import load_settings
 
 if TYPE_CHECKING:
@@ -119,6 +119,7 @@ def predict(phase: str = "july", rows: int = 5) -> None:
     from modelyard.workspace import ensure_workspace
 
     conn = connected()
+    _require_served(conn)
     file = ensure_workspace(conn, say).traffic(phase, rows=max(rows, 1), seed=int(time.time()))
     with file.open(encoding="utf-8") as lines:
         flights = [json.loads(line) for line in islice(lines, max(rows, 1))]
@@ -129,6 +130,21 @@ def predict(phase: str = "july", rows: int = 5) -> None:
         say(
             f"{held['carrier']} {held['origin']} -> {held['dest']}, {held['dep_delay']:+.0f} min at push-back: "
             f"{answer['class']} ({share:.0%}); it was {flight['truth'] or 'diverted'}"
+        )
+
+
+def _require_served(conn: Connections) -> None:
+    """Told before flights are made, which takes a while.
+
+    Raises:
+        InferenceServiceAbsent: nothing is served yet. ApiUnreachable: the yard is down.
+    """
+    from modelyard.kube import InferenceServices
+
+    if InferenceServices(conn.kubeconfig, load_settings().namespace).get(MODEL) is None:
+        raise InferenceServiceAbsent(
+            f"InferenceService {MODEL} does not exist: no version was promoted yet",
+            next_command="./invoke data && ./invoke train && ./invoke promote --why 'The first version'",
         )
 
 
