@@ -54,6 +54,7 @@ class BacklogGrows(Fault):
         flights = read_flights(ordinary_flights(conn, say))
         sent = send_until(conn, record.held, flights, enough=lambda: closed() >= wanted, label=f"backlog-{wanted}")
         say(f"{sent} ordinary flights sent; {WINDOWS} windows wait for a verdict")
+        _wait_tried(conn, reports, record.since)
 
     def undo(self, conn: Connections, settings: Settings, record: FaultRecord, say: Say) -> str:
         """Take the file away and put the reports back, and wait while the monitor tries each waiting window again."""
@@ -72,6 +73,22 @@ class BacklogGrows(Fault):
 def _places(conn: Connections, record: FaultRecord) -> tuple[Path, Path]:
     run = record.held["run"]
     return conn.layout.data("monitor") / "reports" / run, kept_folder(conn, "monitor") / run
+
+
+def _wait_tried(conn: Connections, reports: Path, since: float) -> None:
+    """Wait until the monitor has met the file, which its log tells; a process that is slow to start meets it later."""
+    from contextlib import suppress
+
+    from modelyard.errors import WaitTimeout
+    from modelyard.why.watching import written_at
+    from modelyard.yard.conditions import read_tail
+
+    def met() -> bool:
+        lines = read_tail(conn.layout.log("monitor"))
+        return any(str(reports) in line and written_at(line) >= int(since) for line in lines)
+
+    with suppress(WaitTimeout):
+        wait_until(met, what="the monitor to meet the file", deadline_s=JUDGED_DEADLINE_S, interval_s=0.25)
 
 
 def _wait_judged(conn: Connections, record: FaultRecord) -> str:
