@@ -13,7 +13,7 @@ from modelyard.serving.models.credentials import storage_environment
 if TYPE_CHECKING:
     from conftest import LiveApi
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = pytest.mark.timeout(300)
 
 CREDENTIALS = """\
 [default]

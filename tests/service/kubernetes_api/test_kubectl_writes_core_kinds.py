@@ -10,7 +10,7 @@ import pytest
 if TYPE_CHECKING:
     from conftest import Kubectl, LiveApi
 
-pytestmark = pytest.mark.timeout(60)
+pytestmark = pytest.mark.timeout(300)
 
 SECRET = """\
 apiVersion: v1

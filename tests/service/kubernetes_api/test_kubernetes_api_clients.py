@@ -11,7 +11,7 @@ import pytest
 if TYPE_CHECKING:
     from conftest import LiveApi
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = pytest.mark.timeout(300)
 
 GROUP, VERSION, PLURAL = "serving.kserve.io", "v1beta1", "inferenceservices"
 WHERE = (GROUP, VERSION, "default", PLURAL)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 # asyncio leaves the transport of a client that goes in mid-handshake to the garbage collector, which says so.
 pytestmark = [
-    pytest.mark.timeout(120),
+    pytest.mark.timeout(300),
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
 ]
 

@@ -128,7 +128,7 @@ async def live(address: str, running: subprocess.Popen[bytes], told: Told, turn:
         )
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(300)
 def test_every_acknowledged_write_of_the_api_is_there_after_each_of_many_kills(tmp_path: Path) -> None:
     path, told, turn = tmp_path / "objects.db", Told(), [0] * WRITERS
     for kill in range(KILLS):

@@ -11,7 +11,7 @@ import pytest
 if TYPE_CHECKING:
     from conftest import Kubectl, LiveApi
 
-pytestmark = pytest.mark.timeout(60)
+pytestmark = pytest.mark.timeout(300)
 
 MANIFEST = """\
 apiVersion: serving.kserve.io/v1beta1

@@ -19,7 +19,7 @@ from modelyard.waiting import wait_until
 if TYPE_CHECKING:
     from conftest import Kubectl, LiveApi
 
-pytestmark = pytest.mark.timeout(60)
+pytestmark = pytest.mark.timeout(300)
 
 LABEL = "serving.kserve.io/inferenceservice=flights"
 

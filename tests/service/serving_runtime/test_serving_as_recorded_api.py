@@ -16,7 +16,7 @@ import pytest
 from modelyard.waiting import wait_until
 from replay import ABSENT, Difference, by_name, differences, guide_of, recording, shown, without
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = pytest.mark.timeout(300)
 
 ISVCS = "/apis/serving.kserve.io/v1beta1/namespaces/rec/inferenceservices"
 VOLATILE = {"uid", "resourceVersion", "creationTimestamp", "lastTransitionTime", "managedFields", "continue"}

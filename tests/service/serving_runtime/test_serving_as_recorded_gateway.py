@@ -14,7 +14,7 @@ from modelyard.kube import InferenceServices
 from modelyard.waiting import wait_until
 from replay import ABSENT, Difference, differences, guide_of, recording
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = pytest.mark.timeout(300)
 
 TRANSPORT = {"Host", "User-Agent", "Content-Length", "Accept-Encoding"}
 LOGGED = [("GET", "/v2/health/ready", None), ("GET", "/v2", None), ("GET", "/v2/models/none/ready", None)]

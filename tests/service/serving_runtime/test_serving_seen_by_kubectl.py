@@ -12,7 +12,7 @@ import pytest
 
 from modelyard.waiting import wait_until
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = pytest.mark.timeout(300)
 
 LABEL = "serving.kserve.io/inferenceservice=flights"
 
