@@ -84,7 +84,7 @@ def decide_condition(
     """
     state, told = _decide_state(service, seen, probe_answer)
     well = state in ("ready", "left out")
-    lines = () if well or state == "starting" else plain_lines(log_tail)
+    lines = () if well or (state == "starting" and not restarts) else plain_lines(log_tail)
     if in_the_way and not well:
         told = in_the_way
     return Condition(

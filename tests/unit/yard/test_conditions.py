@@ -123,3 +123,9 @@ def test_a_probe_of_many_lines_is_told_in_one():
 )
 def test_the_line_that_matters_is_the_last_that_tells_an_error(lines, line):
     assert find_line_that_matters(lines) == line
+
+
+def test_a_service_that_is_started_again_shows_what_its_log_said_before():
+    lines = ["ERROR: table logged_models already exists"]
+    assert decided(running(uptime_s=20.0), answer=REFUSED, lines=lines, restarts=3).log_line == lines[0]
+    assert decided(running(uptime_s=20.0), answer=REFUSED, lines=lines).log_line == ""
