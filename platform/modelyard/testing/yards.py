@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from modelyard.settings import Settings
 
 Object = dict[str, Any]
+PATIENCE_S = 300.0
+"""Seconds for a yard to come up beside other tests on a busy machine; a person at a keyboard is told sooner."""
 
 
 @dataclass(frozen=True)
@@ -136,7 +138,7 @@ def running_yard(folder: Path, **settings: Any) -> Iterator[Yard]:
     from modelyard.yard.down import take_down
     from modelyard.yard.up import bring_up
 
-    chosen = Settings(**{"name": "test", "state_dir": folder, "ports": "auto", **settings})
+    chosen = Settings(**{"name": "test", "state_dir": folder, "ports": "auto", "up_deadline_s": PATIENCE_S, **settings})
     try:
         yield Yard(bring_up(chosen), chosen)
     finally:

@@ -18,7 +18,7 @@ class Yards:
 
     def settings(self, name, **options):
         """Settings of a yard of its own, on free ports; programs come from this user's cache."""
-        options = {"ports": "auto", **options}
+        options = {"ports": "auto", "up_deadline_s": 300.0, **options}
         held = Settings(name=name, state_dir=self.folder, cache_dir=load_settings().cache_dir, **options)
         self.made.append(held)
         return held
