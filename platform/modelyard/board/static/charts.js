@@ -71,7 +71,7 @@ function mark(events, chart, width) {
     const moment = event.start_s === event.end_s;
     if (moment) chart.shapes.push({ type: 'line', x0: start, x1: start, y0: 0, y1: 1, yref: 'paper', line: { color: colour, width: 1.5, dash: 'dash' }, layer: 'above' });
     else chart.shapes.push(
-      { type: 'rect', x0: start, x1: end, y0: 0, y1: 1, yref: 'paper', line: { width: 0 }, fillcolor: colour, opacity: 0.07, layer: 'below' },
+      { type: 'rect', x0: start, x1: end, y0: 0, y1: 1, yref: 'paper', line: { width: 0 }, fillcolor: colour, opacity: 0.045, layer: 'below' },
       { type: 'rect', x0: start, x1: end, y0: 1.005, y1: 1.035, yref: 'paper', line: { width: 0 }, fillcolor: colour });
     const place = (start - from) / (to - from) * width, size = event.title.length * rem() * 0.42;
     if (place < free && shown) { shown.more += 1; shown.text = `${shown.title} +${shown.more}`; continue; }
