@@ -37,12 +37,14 @@ def data(version: str = "v1") -> None:
 
     made = ensure_workspace(connected(), say).add_data_version(version)
     say(f"{made.tag}  md5 {made.md5}  commit {made.commit[:10]}  {made.rows} flights  {made.remote_url}")
+    say("next: ./invoke train")
 
 
 def train(params: Sequence[str] = ()) -> int:
     """Train on the data version that the workspace has, register, ask the gate; what passes becomes staging."""
     from modelyard.registry import register
     from modelyard.registry.gate import check
+    from modelyard.registry.models import list_versions
     from modelyard.registry.promotion import promote as move
     from modelyard.workspace import ensure_workspace
 
@@ -50,13 +52,28 @@ def train(params: Sequence[str] = ()) -> int:
     run_id = ensure_workspace(conn, say).train(read_params(params))
     version = register(conn, run_id)
     say(f"run {run_id} is {version.name} version {version.version}")
+    say("asking the gate: this version and the one in production on the same held-out flights")
     verdict = check(conn, version)
     for line in verdict.lines():
         say(line)
     if not verdict.passed:
         return GateRefused.exit_code
     say(move(conn, MODEL, version.version, "staging", "It passed the gate").line())
+    production = next((held.version for held in list_versions(conn, MODEL) if "production" in held.aliases), None)
+    say(f"next: {decide_next_command(production, version.version)}")
     return 0
+
+
+def decide_next_command(production: str | None, candidate: str) -> str:
+    """What a person types after a version has passed the gate: a first one is promoted, a later one is tried beside it.
+
+    Args:
+        production: version that is in production, None for none.
+        candidate: version that has passed.
+    """
+    if production is None:
+        return "./invoke promote --why 'The first version'"
+    return "./invoke predict" if production == candidate else "./invoke canary"
 
 
 def read_params(given: Sequence[str]) -> dict[str, Any]:
@@ -92,8 +109,10 @@ def promote(version: str = "staging", why: str = "") -> None:
     conn = connected()
     chosen = find_version(conn, MODEL, version)
     say(move(conn, MODEL, chosen.version, "production", why).line())
+    say(f"serving it: until InferenceService {MODEL} is ready")
     held = _serve(conn, chosen.version)
     say(f"{held.get('status', {}).get('url')}  {describe_traffic(held)}")
+    say("next: ./invoke predict")
 
 
 def _serve(conn: Connections, version: str) -> dict[str, Any]:

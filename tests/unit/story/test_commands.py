@@ -31,3 +31,9 @@ def test_a_step_without_a_yard_says_up(monkeypatch, tmp_path):
     with pytest.raises(YardError) as error:
         commands.lineage()
     assert error.value.next_command == "./invoke up"
+
+
+def test_after_the_gate_a_first_version_is_promoted_and_a_later_one_is_tried():
+    assert commands.decide_next_command(None, "1").startswith("./invoke promote --why")
+    assert commands.decide_next_command("1", "2") == "./invoke canary"
+    assert commands.decide_next_command("1", "1") == "./invoke predict"
