@@ -14,7 +14,8 @@ from modelyard.workspace import ensure_workspace
 @pytest.fixture(scope="session")
 def lesson(tmp_path_factory) -> Iterator[Yard]:
     """A yard that serves version 1 of flights."""
-    with running_yard(tmp_path_factory.mktemp("lesson"), cache_dir=load_settings().cache_dir) as held:
+    options = {"cache_dir": load_settings().cache_dir, "up_deadline_s": 300.0, "ready_deadline_s": 300.0}
+    with running_yard(tmp_path_factory.mktemp("lesson"), **options) as held:
         workspace = ensure_workspace(held.conn)
         workspace.add_data_version("v1")
         version = register(held.conn, workspace.train())

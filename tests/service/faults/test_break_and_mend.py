@@ -38,6 +38,11 @@ class Lesson:
 
 DEADLINE_S = 120
 FLIGHTS = "isvc default/flights"
+COLUMNS = (
+    "carrier origin dest distance sched_min weekday dep_delay sched_block load_hour dewp humid wind_speed precip "
+    "pressure visib"
+)
+FLIGHT = {**dict.fromkeys(COLUMNS.split()), "carrier": "UA", "origin": "EWR", "dest": "ORD", "dep_delay": 45.0}
 LESSONS = (
     Lesson(
         "replica",
@@ -114,7 +119,7 @@ def test_what_is_broken_is_named_by_its_true_cause_and_is_gone_when_it_is_mended
         last_answer=lambda: str(found_by_why(lesson, lesson_of.subject)),
     )
     wait_until(lambda: lesson_of.alert not in alerts(lesson), what=f"{lesson_of.alert} to end", deadline_s=DEADLINE_S)
-    assert len(lesson.predict("flights", [{"carrier": "UA", "origin": "EWR", "dest": "ORD", "dep_delay": 45}])) == 1
+    assert len(lesson.predict("flights", [FLIGHT])) == 1
     assert not [path for path in (lesson.conn.layout.folder / "faults").rglob("*") if path.is_file()]
     assert changes_of(lesson.conn.layout.workspace) == ""
 
