@@ -17,8 +17,10 @@ PAGES = [REPOSITORY / "README.md", REPOSITORY / "CONTRIBUTING.md", *sorted(HERE.
 
 def commands_of(text):
     """Those in `code` and in blocks, to the end of the code or of the line."""
-    spans = re.findall(r"```\w*\n(.+?)```", text, flags=re.S)
-    lines = [line for span in spans for line in span.splitlines() if not line.lstrip().startswith("#")]
+    lines = []
+    for block in re.findall(r"```\w*\n(.+?)```", text, flags=re.S):
+        typed = [line[2:] for line in block.splitlines() if line.startswith("$ ")]  # else it is no recording
+        lines += typed or [line for line in block.splitlines() if not line.lstrip().startswith("#")]
     lines += re.findall(r"`([^`\n]+)`", re.sub(r"```.+?```", "", text, flags=re.S))
     for line in lines:
         for part in re.split(r"&&|;|\||\)", line):
