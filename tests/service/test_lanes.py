@@ -15,13 +15,14 @@ while not theirs.exists():
     time.sleep(0.01)
 print("met")
 """
-COUNT = """
-import os, pathlib, sys
+ALONE = """
+import pathlib
 mark = pathlib.Path("running")
 mark.mkdir()
+import asyncio, http.server, unittest.mock
 mark.rmdir()
-print("alone")
 """
+"""Fails if another one is there; its imports are what it does meanwhile."""
 
 
 def run(tmp_path, steps, lanes):
@@ -32,7 +33,7 @@ def test_as_many_run_at_a_time_as_there_are_lanes(tmp_path, capsys):
     met = {name: [sys.executable, "-c", MEET, name, other] for name, other in (("a", "b"), ("b", "a"))}
     assert [outcome.code for outcome in run(tmp_path, met, 2)] == [0, 0]
     assert "== a: passed after" in capsys.readouterr().out
-    alone = {name: [sys.executable, "-c", COUNT] for name in "cdefg"}
+    alone = {name: [sys.executable, "-c", ALONE] for name in "cdefg"}
     assert [outcome.code for outcome in run(tmp_path, alone, 1)] == [0] * 5
 
 
