@@ -18,8 +18,8 @@ from modelyard.errors import CommandFailed, NameUnknown, ProgramMissing, Setting
 GROUPS = ("control", "mlflow", "sample", "monitor", "serving", "load", "dev")
 PYTHONS = ((3, 11), (3, 12), (3, 13))
 SUITES = ("unit", "service", "e2e")
-LANES, MOST_LANES = 3, 8
-"""A suite waits about a third of its time, so that three keep two cores busy."""
+LANES, MOST_LANES = 2, 8
+"""As many as a small machine has cores: more of them and tests of behaviour in time meet a machine that is too busy."""
 SECOND = "second Python"
 LONGEST = (
     "e2e",

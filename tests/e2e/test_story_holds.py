@@ -9,6 +9,7 @@ from dashboards.queries import panel_queries
 from modelyard.connections import REPOSITORY
 from modelyard.story.chapters import CHAPTERS
 from modelyard.waiting import wait_until
+from modelyard.yard.next_steps import next_steps
 
 pytestmark = pytest.mark.timeout(900)
 """The first test waits for the whole story."""
@@ -100,6 +101,12 @@ def test_predict_asks_the_served_model(told, story_yard, invoke):
     shown = invoke(story_yard, "predict", "--rows", "2")
     assert shown.code == 0
     assert shown.output.count("at push-back") == 2
+
+
+def test_the_request_that_up_gives_to_paste_is_answered(told, story_yard):
+    (line,) = [step for step in next_steps(story_yard.conn) if "curl" in step]
+    done = subprocess.run(line, shell=True, capture_output=True, text=True, check=True)  # a person pastes it into one
+    assert json.loads(done.stdout)["predictions"][0]["class"]
 
 
 def test_nothing_of_the_checkout_is_changed_by_the_story(told):
