@@ -131,6 +131,8 @@ def read_manifest(manifest: Mapping[str, Any] | Path | str) -> Object:
 def running_yard(folder: Path, **settings: Any) -> Iterator[Yard]:
     """A yard below `folder` with free ports; `settings` are those of modelyard.settings, by name.
 
+    It takes no Grafana unless `grafana="auto"` is said: a test would wait for its download.
+
     Raises:
         YardError: it did not come up; what was started is ended.
     """
@@ -138,7 +140,8 @@ def running_yard(folder: Path, **settings: Any) -> Iterator[Yard]:
     from modelyard.yard.down import take_down
     from modelyard.yard.up import bring_up
 
-    chosen = Settings(**{"name": "test", "state_dir": folder, "ports": "auto", "up_deadline_s": PATIENCE_S, **settings})
+    own = {"name": "test", "state_dir": folder, "ports": "auto", "up_deadline_s": PATIENCE_S, "grafana": "never"}
+    chosen = Settings(**{**own, **settings})
     try:
         yield Yard(bring_up(chosen), chosen)
     finally:
