@@ -4,6 +4,7 @@ The yard that it looks at is told by the test (a stand-in: `board.look`), so tha
 had without breaking one.
 """
 
+import json
 import os
 import subprocess
 import threading
@@ -163,7 +164,8 @@ def dashboards(tmp_path_factory) -> Path:
     """Folder of dashboards: those of the repository; a test may put others beside them."""
     folder = tmp_path_factory.mktemp("dashboards")
     for path in (REPOSITORY / "dashboards" / "json").glob("*.json"):
-        (folder / path.name).write_bytes(path.read_bytes())
+        held = json.loads(path.read_text("utf-8"))
+        (folder / path.name).write_text(json.dumps({**held, "refresh": "2s"}), "utf-8")  # as often as the board allows
     return folder
 
 
@@ -182,9 +184,12 @@ def board(served) -> Iterator[Served]:
     served.look = Look(time.time(), yard_during_canary())
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser():
-    """A Chromium; without one the tests are skipped, except where they must run: in CI."""
+    """A Chromium; without one the tests are skipped, except where they must run: in CI.
+
+    Of one module only: playwright keeps an event loop in this thread, in which no other test could have its own.
+    """
     try:
         with open_browser() as held:
             yield held

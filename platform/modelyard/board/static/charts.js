@@ -126,10 +126,12 @@ export function timeseries(host, panel, answer, frame, events) {
     const look = looks.get(one.name), colour = token(look.colour);
     const common = { x, y: one.values, name: escape(one.name), hovertemplate: `%{text}`, text: one.values.map((value) => (value === null ? '' : tell(one.field, value).text)) };
     if (stacked) return { ...common, type: 'bar', width: frame.step_s * 1000, marker: { color: colour, line: { width: 0 } } };
+    // A point between two gaps has no line: only such ones need marks, which are dear to draw.
+    const lonely = one.values.some((value, at) => value !== null && alone(one.values, at));
     return {
-      ...common, type: 'scatter', mode: 'lines+markers', connectgaps: false, cliponaxis: false,
+      ...common, type: 'scatter', mode: lonely ? 'lines+markers' : 'lines', connectgaps: false, cliponaxis: false,
       line: { color: colour, width: (one.field.custom.lineWidth ?? 2) * (rem() / 16), dash: look.dash, shape: /step/.test(one.field.custom.lineInterpolation || '') ? 'hv' : 'linear' },
-      marker: { color: colour, size: one.values.map((value, at) => (value !== null && alone(one.values, at) ? 6 : 0)) },
+      marker: { color: colour, size: lonely ? one.values.map((value, at) => (value !== null && alone(one.values, at) ? 6 : 0)) : 6 },
       ...(visible.length === 1 && (one.field.custom.fillOpacity ?? 0) > 0 ? { fill: 'tozeroy', fillcolor: `${colour}18` } : {}),
     };
   });

@@ -115,17 +115,24 @@ const watcher = new IntersectionObserver((entries) => {
     state.seen.add(id);
     if (!state.answers.has(id)) fresh = true; else draw(panelOf(id));
   }
-  if (fresh) refresh();
+  if (fresh) refresh(true);
 }, { rootMargin: '250px' });
 
 const panelOf = (id) => dashboard()?.panels.find((panel) => panel.id === id);
-const everyMs = (board) => Math.max(2, Number.parseInt(board?.refresh || '5', 10) || 5) * 1000;
+function everyMs(board) {
+  const [, number, unit] = /^(\d+)([smh])$/.exec(board?.refresh) ?? [null, '5', 's'];
+  return Math.max(2, Number(number) * { s: 1, m: 60, h: 3600 }[unit]) * 1000;
+}
 
-async function refresh() {
+// Between two graphs the browser has time for a key or a click.
+const breath = () => new Promise((next) => { setTimeout(next); });
+
+// All panels in sight, or only those that came into sight.
+async function refresh(onlyFresh = false) {
   clearTimeout(state.timer);
   const round = ++state.round, board = dashboard();
   try {
-    if (board) await refreshBoard(board, round); else await refreshGlance(round);
+    if (board) await refreshBoard(board, round, onlyFresh); else await refreshGlance(round);
     if (round !== state.round) return;
     state.failed = ''; state.updated = Date.now() / 1000;
   } catch (error) {
@@ -134,7 +141,7 @@ async function refresh() {
     if (!error.cause) console.error(error);
   }
   notices(); freshness();
-  if (state.live && !document.hidden) state.timer = setTimeout(refresh, board && !state.failed ? everyMs(board) : GLANCE_EVERY_MS);
+  if (state.live && !document.hidden) state.timer = setTimeout(() => refresh(), board && !state.failed ? everyMs(board) : GLANCE_EVERY_MS);
 }
 
 async function refreshGlance(round) {
@@ -145,8 +152,8 @@ async function refreshGlance(round) {
   if (!dashboard()) glance(one('#main'), state);
 }
 
-async function refreshBoard(board, round) {
-  const wanted = [...state.seen];
+async function refreshBoard(board, round, onlyFresh) {
+  const wanted = [...state.seen].filter((id) => !onlyFresh || !state.answers.has(id));
   if (zoomed && !wanted.includes(zoomed.id)) wanted.push(zoomed.id);
   const query = new URLSearchParams([...place().searchParams].filter(([name]) => name.startsWith('var-') || name === 'from' || name === 'to'));
   if (!query.has('from')) query.set('from', board.time.from || 'now-30m');
@@ -163,6 +170,8 @@ async function refreshBoard(board, round) {
     else if (!before) state.answers.set(Number(id), { answer, frame: held.window, events: [] });
     const panel = panelOf(Number(id));
     if (answer.state === 'down') fill(state.hosts.get(panel.id), panel, answer, held.window, []); else draw(panel);
+    await breath();
+    if (dashboard() !== board) return;
   }
   one('#main').dataset.round = String(round);
 }
