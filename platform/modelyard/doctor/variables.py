@@ -14,9 +14,12 @@ from modelyard.doctor.system import System
 
 PREFIX = "MODELYARD_"
 OUR_OWN = frozenset(
-    {"MODELYARD_FOLDER", "MODELYARD_YARD", "MODELYARD_SERVICE", "MODELYARD_PYTHON", "MODELYARD_VENV", "MODELYARD_RULES"}
+    {
+        *("MODELYARD_FOLDER", "MODELYARD_YARD", "MODELYARD_SERVICE", "MODELYARD_RULES"),
+        *("MODELYARD_PYTHON", "MODELYARD_VENV", "MODELYARD_BROWSER"),
+    }
 )
-"""Variables that are no settings: the bootstrap's, and the marks of the yard's processes."""
+"""Variables that are no settings: the marks of the yard's processes, the bootstrap's, and which browser takes pictures."""
 ABOUT_PYTHON = {
     "PYTHONHOME": ("problem", "Python takes its own modules from there"),
     "PYTHONPATH": ("warning", "packages from there come before those of the environment"),
