@@ -19,7 +19,7 @@ OUR_OWN = frozenset(
         *("MODELYARD_PYTHON", "MODELYARD_VENV", "MODELYARD_BROWSER"),
     }
 )
-"""Variables that are no settings: the marks of the yard's processes, the bootstrap's, and which browser takes pictures."""
+"""Variables that are no settings: marks of the yard's processes, the bootstrap's, and which browser takes pictures."""
 ABOUT_PYTHON = {
     "PYTHONHOME": ("problem", "Python takes its own modules from there"),
     "PYTHONPATH": ("warning", "packages from there come before those of the environment"),
