@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import os
 import shlex
@@ -22,6 +23,7 @@ from modelyard.doctor.system import System
 
 LONGEST_TEMPORARY = 60
 """Characters; a Unix socket's whole path may have 107 bytes on Linux and 103 on macOS (unix(7), sys/un.h)."""
+FULL = {os.strerror(errno.ENOSPC), os.strerror(errno.EDQUOT)}
 
 
 @dataclass(frozen=True)
@@ -144,6 +146,11 @@ def _not_writable(trial: Trial, system: System, check: str, where: str) -> Findi
             f"{where} cannot be written: {told}.",
             "tests and reports of the code go there; a yard does without",
             f"git clone {shlex.quote(str(trial.path))} ~/modelyard && cd ~/modelyard && ./invoke doctor",
+        )
+    if told in FULL:  # a folder elsewhere would be another yard: what is needed is room for this one
+        look = shlex.quote(str(trial.near))
+        return problem(
+            check, f"{where} cannot be written: {told}.", why, f"df -h {look}; du -xh -d1 {look} | sort -h | tail"
         )
     if trial.owner != system.uid and trial.near.is_relative_to(system.home):
         return problem(

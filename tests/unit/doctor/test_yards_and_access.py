@@ -1,5 +1,7 @@
 """What earlier yards left, this yard's record, and what came of trying the folders."""
 
+import errno
+import os
 from pathlib import Path
 
 import pytest
@@ -104,6 +106,12 @@ def test_a_folder_of_one_s_own_without_the_right_is_given_the_right():
 def test_a_folder_of_others_is_left_for_another():
     finding = only(decide_access([trial({"write": "Permission denied"}, path="/srv/yards", owner=0)], LINUX))
     assert finding.next_command == 'export MODELYARD_STATE_DIR="/var/tmp/modelyard-$(id -un)"'
+
+
+def test_a_folder_on_a_full_disk_is_not_left_for_another():
+    finding = only(decide_access([trial({"write": os.strerror(errno.ENOSPC)})], LINUX))
+    assert finding.state == "problem"
+    assert finding.next_command.startswith("df -h /home/ann")
 
 
 def test_a_checkout_that_cannot_be_written_stops_no_yard():
