@@ -42,7 +42,7 @@ class Settings(BaseSettings):
     model_folders: str = Field(
         "", description="Folders, joined by ':', below which file:// models may be read; beside the yard's workspace"
     )
-    up_deadline_s: float = Field(120.0, gt=0, description="Seconds until every service must be ready")
+    up_deadline_s: float = Field(240.0, gt=0, description="Seconds until every service must be ready")
     ready_deadline_s: float = Field(120.0, gt=0, description="Seconds until an InferenceService must be ready")
     stop_deadline_s: float = Field(20.0, gt=0, description="Seconds until a stopped process is killed")
     report_deadline_s: float = Field(60.0, gt=0, description="Seconds that Evidently may take for one drift window")

@@ -53,7 +53,7 @@ def decide_processors(processors: Processors, system: System) -> list[Finding]:
                 "processors",
                 f"This machine is busy: {processors.load:.0f} processes want {told}.",
                 "services may need longer than `up` waits for them",
-                "MODELYARD_UP_DEADLINE_S=400 ./invoke up",
+                "MODELYARD_UP_DEADLINE_S=600 ./invoke up",
             )
         ]
     if processors.count < 2:
@@ -62,7 +62,7 @@ def decide_processors(processors: Processors, system: System) -> list[Finding]:
                 "processors",
                 f"There is {told} for this shell.",
                 "a yard with one starts slowly, and its load tests mean little",
-                "MODELYARD_UP_DEADLINE_S=400 ./invoke up",
+                "MODELYARD_UP_DEADLINE_S=600 ./invoke up",
             )
         ]
     return [fine("processors", f"{told}, load {processors.load:.1f}")]
