@@ -76,10 +76,10 @@ class Bench:
 
     def trouble(self) -> str:
         """What keeps the yard from being whole: "" where every service is ready, watched, and predictions come."""
-        known = {held.service for held in self.marked()}
-        lacking = [name for name in ("supervisor", "keeper") if name not in known]
-        if lacking:
-            return f"no {' and no '.join(lacking)}"
+        there = [held.service for held in self.marked()]
+        for name in ("supervisor", "keeper"):
+            if there.count(name) != 1:
+                return f"{there.count(name)} processes of the {name}"
         bad = [
             f"{held.name} is {held.state}: {held.told}"
             for held in observe(self.settings).services
@@ -87,8 +87,8 @@ class Bench:
         ]
         if bad:
             return "; ".join(bad)
-        if (there := self.model_servers()) < REPLICAS:
-            return f"{there} of {REPLICAS} model servers"
+        if (serving := self.model_servers()) < REPLICAS:
+            return f"{serving} of {REPLICAS} model servers"
         return "" if self.predict() else "no prediction"
 
     def wait_whole(self, also: Callable[[], bool] = lambda: True) -> str:

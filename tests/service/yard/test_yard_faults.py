@@ -2,14 +2,10 @@
 
 import os
 import signal
-import subprocess
-import sys
-import time
 
 import httpx
 import pytest
 
-from modelyard.connections import REPOSITORY
 from modelyard.services.catalog import CATALOG
 from modelyard.waiting import wait_until
 from modelyard.yard.down import take_down
@@ -77,23 +73,3 @@ def test_a_run_and_an_object_outlive_every_kill(up, yards, shared):
     answer = httpx.get(f"{up.address('mlflow')}/api/2.0/mlflow/runs/get", params={"run_id": run}, trust_env=False)
     assert answer.json()["run"]["info"]["run_name"] == "outlives"
     assert (up.layout.data("objectstore") / "dvc" / "object").read_text() == "kept"
-
-
-@pytest.mark.parametrize("after_s", [0.6, 1.2, 2.5])
-def test_up_that_is_killed_in_the_middle_is_repaired_by_the_next(yards, shared, after_s):
-    take_down(shared)
-    code = "from modelyard.yard.commands import up; up()"
-    environment = {
-        **os.environ,
-        "MODELYARD_NAME": shared.name,
-        "MODELYARD_STATE_DIR": str(shared.state_dir),
-        "MODELYARD_PORTS": "auto",
-    }
-    first = subprocess.Popen([sys.executable, "-c", code], cwd=REPOSITORY, env=environment, stdout=subprocess.DEVNULL)
-    begun = time.monotonic()
-    wait_until(lambda: time.monotonic() - begun > after_s, what="the moment of the kill", deadline_s=10)
-    first.kill()
-    first.wait()
-    bring_up(shared)
-    assert observe(shared).ready
-    assert len([process for process in yards.marked(shared) if process.service == "supervisor"]) == 1
