@@ -44,6 +44,7 @@ def test_status_as_json_names_everything(up, shell):
     held = json.loads(shell("invoke status --json").stdout)
     assert {"kubeconfig", "gateway", "services", "inferenceservices"} <= held.keys()
     wanted = {"name", "ready", "optional", "pid", "address", "memory_bytes", "uptime_s"}
+    wanted |= {"state", "restarts", "told", "log_line", "next_command", "log_tail"}
     wanted |= {"state", "restarts", "told", "log_line"}
     assert all(wanted <= service.keys() for service in held["services"])
 
