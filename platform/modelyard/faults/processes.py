@@ -17,10 +17,12 @@ from modelyard.faults.records import FaultRecord
 from modelyard.faults.targets import pick, replicas_of
 from modelyard.services.catalog import BY_NAME
 from modelyard.settings import Settings
+from modelyard.waiting import wait_until
 from modelyard.yard import supervision
 from modelyard.yard.record import write_private
 
 BACK_DEADLINE_S = 60.0
+STOPPED_WITHIN_S = 10.0
 
 
 class ServiceStopped(Fault):
@@ -145,8 +147,11 @@ class ReplicaHangs(Fault):
         return Prepared(service.target, f"replica {replica.pod} is frozen (pid {replica.pid})", held)
 
     def make(self, conn: Connections, settings: Settings, record: FaultRecord, say: Say) -> None:
-        """SIGSTOP."""
+        """SIGSTOP, and what it takes until the last thread of the process has stopped."""
         self._send(record, signal.SIGSTOP)
+        wait_until(
+            lambda: self.is_there(conn, record), what=f"{record.held['pod']} to stop", deadline_s=STOPPED_WITHIN_S
+        )
 
     def undo(self, conn: Connections, settings: Settings, record: FaultRecord, say: Say) -> str:
         """SIGCONT, where it is still that process."""

@@ -55,9 +55,12 @@ def test_everything_that_is_provisioned_arrived_in_the_stand_in(started):
 def test_every_panel_is_answered_by_the_stand_in_as_prometheus_itself_answers_it(started, api, ask):
     wait_until(lambda: ask("modelyard:drift_ratio"), what="the rules", deadline_s=20)
     for board in read_boards(FOLDER):
+        before = ask_board(Prometheus(started), board)
         by_grafana = ask_board(Grafana(api), board)
-        by_prometheus = ask_board(Prometheus(started), board)
-        assert [(held.panel, held.state) for held in by_grafana] == [(held.panel, held.state) for held in by_prometheus]
+        after = ask_board(Prometheus(started), board)
+        assert [held.panel for held in by_grafana] == [held.panel for held in after]
+        for held, *possible in zip(by_grafana, before, after, strict=True):  # the first data may come between the two
+            assert held.state in {one.state for one in possible}, held.panel
         assert "fails" not in {held.state for held in by_grafana}
         if board.title == "Model health":
             states = {held.panel: held.state for held in by_grafana}

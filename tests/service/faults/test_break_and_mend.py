@@ -92,6 +92,14 @@ def changes_of(workspace):
     return changed + ("" if file_md5(workspace / "data" / "flights.parquet") == named else "the data file\n")
 
 
+@pytest.fixture(autouse=True)
+def nothing_stays_broken(lesson):
+    """A lesson that failed is not the next one's trouble."""
+    yield
+    if in_force(lesson.conn):
+        mend_faults(lesson.settings)
+
+
 @pytest.mark.parametrize("lesson_of", LESSONS, ids=str)
 def test_what_is_broken_is_named_by_its_true_cause_and_is_gone_when_it_is_mended(lesson, lesson_of):
     made = make_fault(lesson.settings, lesson_of.kind, how=lesson_of.how)
