@@ -86,7 +86,8 @@ def test_ctrl_c_ends_locust_and_removes_what_was_deployed(story_yard):
         locust = psutil.Process(running.pid).children()
         running.send_signal(signal.SIGINT)
         _, told = running.communicate(timeout=60)
-    assert (running.returncode, told.strip()) == (130, "interrupted")
+    assert running.returncode == 130
+    assert told.startswith("interrupted") and len(told.splitlines()) == 1
     assert story_yard.services.get("load-zero") is None
     assert psutil.wait_procs(locust, timeout=5)[1] == []
 
