@@ -8,7 +8,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import orjson
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from starlette.applications import Starlette
@@ -19,6 +18,7 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from modelyard.answers import as_json, refuse
 from modelyard.board.definitions import Dashboard, check_values, describe, read_dashboards
 from modelyard.board.panels import answer_dashboard
 from modelyard.board.queries import Sources, Unanswered
@@ -60,16 +60,6 @@ class Board:
     links: tuple[dict[str, str], ...]
     summaries: dict[str, str]
     scrape_interval_s: int
-
-
-def as_json(content: Any, status_code: int = 200) -> Response:
-    """A JSON answer by orjson."""
-    return Response(orjson.dumps(content), status_code, media_type="application/json")
-
-
-def refuse(status_code: int, what: str) -> Response:
-    """An answer that says what was wrong."""
-    return as_json({"error": what}, status_code)
 
 
 class Endpoints:

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import orjson
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from starlette.applications import Starlette
@@ -20,6 +19,7 @@ from starlette.responses import HTMLResponse, PlainTextResponse, Response, Strea
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
+from modelyard.answers import as_json, refuse
 from modelyard.monitor import posted
 from modelyard.monitor.ingest import LARGEST_BODY_BYTES, App, Ingest, read_body
 from modelyard.monitor.metrics import InTraffic, read_backlog
@@ -45,16 +45,6 @@ class Monitor:
     reports: Path
     event_path: str
     token: str
-
-
-def as_json(content: Any, status_code: int = 200) -> Response:
-    """A JSON answer by orjson."""
-    return Response(orjson.dumps(content), status_code, media_type="application/json")
-
-
-def refuse(status_code: int, what: str) -> Response:
-    """An answer that says what was wrong."""
-    return as_json({"error": what}, status_code)
 
 
 class Endpoints:

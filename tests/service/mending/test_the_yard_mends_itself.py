@@ -11,7 +11,7 @@ from loadtests.chaos.ingest import Ingest
 from modelyard.waiting import wait_until
 from modelyard.yard.marks import is_alive
 
-pytestmark = [pytest.mark.timeout(1200), pytest.mark.xdist_group("mending")]
+pytestmark = pytest.mark.timeout(1200)
 KILLS, UPS = (7, 11, 19), (1, 2, 3)
 AWAY_S = 2.0
 
